@@ -1,0 +1,1 @@
+"""Neutral parts to platform payloads: pure functions."""

@@ -1,0 +1,193 @@
+"""Settings: `config.toml`, overridden by `DAOGOU_…` environment variables; a wrong value names its key.
+
+DAOGOU_SERVER__PORT=9000                        server.port
+DAOGOU_TENANTS__ACME__WECOM__SECRET=…           tenants.acme.wecom.secret
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+DEFAULT_CONFIG = Path("config.toml")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names file and keys."""
+
+
+class Section(BaseModel):
+    """A table of the TOML; an unknown key is an error, because it is usually a misspelt one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApiKey(Section):
+    """A bearer key of the HTTP API and the person it acts as."""
+
+    key: SecretStr
+    tenant: str
+    staff_id: int
+
+
+class ServerSettings(Section):
+    """Where the server listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    api_keys: tuple[ApiKey, ...] = ()
+
+
+class DatabaseSettings(Section):
+    """Where the bot remembers."""
+
+    url: SecretStr = SecretStr("sqlite+aiosqlite:///var/daogou.db")
+
+
+class KnowledgeSettings(Section):
+    """The vector index: a rebuildable directory owned by one process."""
+
+    directory: Path = Path("var/chroma")
+
+
+class LlmSettings(Section):
+    """Any OpenAI-compatible endpoint; without a key everything works by rules and templates."""
+
+    base_url: str = "https://api.deepseek.com/v1"
+    api_key: SecretStr | None = None
+    model: str = "deepseek-chat"
+    timeout_seconds: float = Field(20.0, gt=0)
+    total_seconds: float = Field(25.0, gt=0)
+
+
+class WeatherSettings(Section):
+    """Who is asked for the weather. `sample` is a marked made-up forecast for the demo."""
+
+    provider: Literal["sample", "caiyun"] = "sample"
+    base_url: str = "https://api.caiyunapp.com"
+    token: SecretStr | None = None
+    timeout_seconds: float = Field(5.0, gt=0)
+
+
+class CrmSettings(Section):
+    """The CRM that creates coupons; an empty address means the mock of this server."""
+
+    base_url: str = ""
+    api_key: SecretStr | None = None
+    timeout_seconds: float = Field(5.0, gt=0)
+    budget_limit: int = Field(200_000, gt=0)
+
+
+class ScheduleSettings(Section):
+    """How often what is due is looked up, and whether this process does it."""
+
+    enabled: bool = True
+    tick_seconds: float = Field(30.0, gt=0)
+    morning: str = "08:00"
+    evening: str = "18:00"
+
+    @field_validator("morning", "evening")
+    @classmethod
+    def _is_time(cls, value: str) -> str:
+        hours, _, minutes = value.partition(":")
+        if not (len(value) == 5 and hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60):
+            raise ValueError("must be HH:MM, for example 08:00")
+        return value
+
+
+class WecomSettings(Section):
+    """A self-built WeCom app: corp, agent and its secret; token and AES key of the receive-message page."""
+
+    corp_id: str
+    agent_id: int
+    secret: SecretStr
+    token: SecretStr
+    aes_key: SecretStr
+    base_url: str = "https://qyapi.weixin.qq.com"
+    freshness_seconds: int = Field(300, gt=0)
+
+    @field_validator("aes_key")
+    @classmethod
+    def _is_aes_key(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) != 43:
+            raise ValueError("EncodingAESKey has 43 characters")
+        return value
+
+
+class DingtalkSettings(Section):
+    """An internal DingTalk app with a robot, connected by Stream."""
+
+    client_id: str
+    client_secret: SecretStr
+    robot_code: str
+    base_url: str = "https://api.dingtalk.com"
+    oapi_base_url: str = "https://oapi.dingtalk.com"
+    stream: bool = True
+    # Markdown and buttons, the template that needs no work in the console.
+    card_template_id: str = "1366a1eb-bc54-4859-ac88-517c56a9acb1.schema"
+
+
+class TenantSettings(Section):
+    """One chain and its accounts."""
+
+    name: str = ""
+    wecom: WecomSettings | None = None
+    dingtalk: DingtalkSettings | None = None
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DAOGOU_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    server: ServerSettings = ServerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
+    llm: LlmSettings = LlmSettings()
+    weather: WeatherSettings = WeatherSettings()
+    crm: CrmSettings = CrmSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    tenants: dict[str, TenantSettings] = Field(default_factory=dict)
+    demo: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: Any, env_settings: Any, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of precedence: arguments, environment, TOML file."""
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, cls.model_config.get("toml_file")))
+
+
+def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
+    """Return the settings of `path`, or of `config.toml` when it exists; `ConfigError` names a wrong key.
+
+    A path that is given must exist; the default one may be absent.
+    """
+    if path is not None and not path.is_file():
+        raise ConfigError(f"找不到配置文件：{path}")
+    source = path or DEFAULT_CONFIG
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(**{**Settings.model_config, "toml_file": source})
+
+    try:
+        return FromFile(**overrides)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}：{e['msg']}" for e in error.errors()]
+        raise ConfigError(f"配置有误（{source}）\n  " + "\n  ".join(lines)) from error
+    except ValueError as error:
+        raise ConfigError(f"配置文件读不懂（{source}）：{error}") from error

@@ -1,0 +1,1 @@
+"""DingTalk: internal app with a robot."""

@@ -1,0 +1,1 @@
+"""WeChat Work: self-built app."""

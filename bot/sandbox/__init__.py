@@ -1,0 +1,1 @@
+"""The demo stage: phones in a browser behind pretend WeCom and DingTalk clouds."""

@@ -1,0 +1,90 @@
+"""The screens of the sandbox's phones, kept in a small SQLite file of their own.
+
+This is the pretend platforms' memory, not the bot's: it holds what a phone shows, in the payload form the
+platform was given. It survives a restart as a real platform's would.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS shown (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    platform TEXT NOT NULL, user_id TEXT NOT NULL, message_id TEXT NOT NULL,
+    direction TEXT NOT NULL, payload TEXT NOT NULL, shown_at REAL NOT NULL, updated_at REAL NOT NULL,
+    UNIQUE (platform, user_id, message_id)
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One bubble on one phone; `payload` is the platform's own JSON."""
+
+    seq: int
+    platform: str
+    user_id: str
+    message_id: str
+    direction: Literal["in", "out"]
+    payload: dict[str, Any]
+    shown_at: float
+    updated_at: float
+
+
+class Phones:
+    """What every pretend phone shows; listeners hear (platform, user_id) after each change."""
+
+    def __init__(self, path: Path | str = ":memory:") -> None:
+        if path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute(SCHEMA)
+        self.listeners: list[Callable[[str, str], None]] = []
+
+    def show(
+        self,
+        platform: str,
+        user_id: str,
+        message_id: str,
+        payload: dict[str, Any],
+        direction: Literal["in", "out"] = "in",
+    ) -> None:
+        """Add a bubble: `in` arrived from the bot, `out` was typed by the person; a known id is replaced."""
+        now = time.time()
+        self._db.execute(
+            "INSERT INTO shown (platform, user_id, message_id, direction, payload, shown_at, updated_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET payload = excluded.payload,"
+            " updated_at = excluded.updated_at",
+            (platform, user_id, message_id, direction, json.dumps(payload, ensure_ascii=False), now, now),
+        )
+        for listener in self.listeners:
+            listener(platform, user_id)
+
+    def screen(self, platform: str, user_id: str, limit: int = 50) -> list[Shown]:
+        """Return the last bubbles of one phone, oldest first."""
+        rows = self._db.execute(
+            "SELECT seq, platform, user_id, message_id, direction, payload, shown_at, updated_at FROM shown"
+            " WHERE platform = ? AND user_id = ? ORDER BY seq DESC LIMIT ?",
+            (platform, user_id, limit),
+        ).fetchall()
+        return [Shown(*row[:5], json.loads(row[5]), *row[6:]) for row in reversed(rows)]
+
+    def find(self, platform: str, message_id: str) -> list[Shown]:
+        """Return every phone's copy of one message."""
+        rows = self._db.execute(
+            "SELECT seq, platform, user_id, message_id, direction, payload, shown_at, updated_at FROM shown"
+            " WHERE platform = ? AND message_id = ?",
+            (platform, message_id),
+        ).fetchall()
+        return [Shown(*row[:5], json.loads(row[5]), *row[6:]) for row in rows]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()

@@ -1,0 +1,42 @@
+"""The people who talk to the bot."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.base import Base, TenantRow
+
+
+class Staff(TenantRow, Base):
+    """A person with one role: clerk, manager, regional, hq or admin."""
+
+    __tablename__ = "staff"
+
+    name: Mapped[str] = mapped_column(String(32))
+    role: Mapped[str] = mapped_column(String(16))
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class StaffStore(TenantRow, Base):
+    """A store this person works in or answers for; hq and admin need no row, they have all stores."""
+
+    __tablename__ = "staff_stores"
+    __table_args__ = (UniqueConstraint("staff_id", "store_id"),)
+
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    store_id: Mapped[int] = mapped_column(ForeignKey("stores.id"))
+
+
+class StaffIdentity(TenantRow, Base):
+    """How one platform names this person; `user_id` is case-folded (WeCom answers may be lower-cased)."""
+
+    __tablename__ = "staff_identities"
+    __table_args__ = (UniqueConstraint("tenant_id", "platform", "user_id"),)
+
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
+    platform: Mapped[str] = mapped_column(String(16))  # wecom | dingtalk
+    user_id: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]

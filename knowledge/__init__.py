@@ -1,0 +1,1 @@
+"""What the bot knows: metrics and their Chinese parser, diagnosis, the knowledge base, calendar, weather, LLM."""

@@ -1,0 +1,1 @@
+"""Tests, in three tiers: unit, scenarios, process."""

@@ -1,0 +1,79 @@
+"""Databases for the tests: every database test runs on SQLite and on MariaDB alike.
+
+`DAOGOU_TEST_MARIADB` is the server's address (default: root without password on loopback). Where it does not
+answer, the MariaDB half is skipped with that reason, unless `DAOGOU_REQUIRE_SERVICES=1` makes it a failure.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from db.base import Base
+from db.engine import Database
+
+MARIADB = os.environ.get("DAOGOU_TEST_MARIADB", "mysql+aiomysql://root@127.0.0.1:3306/")
+REQUIRED = os.environ.get("DAOGOU_REQUIRE_SERVICES") == "1"
+
+
+async def _run_on_server(statement: str) -> None:
+    engine = create_async_engine(MARIADB)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text(statement))
+    finally:
+        await engine.dispose()
+
+
+async def new_mariadb(name: str) -> str:
+    """Create an empty database of this name and return its address; skip or fail when no server answers."""
+    try:
+        await _run_on_server(f"DROP DATABASE IF EXISTS {name}")
+        await _run_on_server(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    except (SQLAlchemyError, OSError) as error:
+        message = f"MariaDB does not answer at {make_url(MARIADB).host}: {type(error).__name__}"
+        if REQUIRED:
+            pytest.fail(message)
+        pytest.skip(message)
+    return make_url(MARIADB).set(database=name).render_as_string(hide_password=False)
+
+
+async def drop_mariadb(name: str) -> None:
+    """Remove a database made by `new_mariadb`."""
+    await _run_on_server(f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of an empty database, once on each engine."""
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+        return
+    name = f"daogou_test_{os.getpid()}"
+    yield await new_mariadb(name)
+    await drop_mariadb(name)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database with every table and no rows, once on each engine."""
+    db = Database(database_url)
+    async with db.writer.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    yield db
+    await db.close()
+
+
+@pytest.fixture(autouse=True)
+def _quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a proxy or a DAOGOU_ setting of the machine out of the tests."""
+    for name in list(os.environ):
+        if name.startswith("DAOGOU_") and not name.startswith(("DAOGOU_TEST_", "DAOGOU_REQUIRE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
