@@ -40,6 +40,7 @@ class Intent:
     actions: frozenset[str] = field(default_factory=frozenset)
     needs_context: str | None = None  # matches only when the conversation remembers this key
     example: str = ""  # a sentence that works, shown as a suggestion
+    roles: frozenset[str] = field(default_factory=frozenset)  # who is shown the example; empty for everybody
 
 
 @runtime_checkable

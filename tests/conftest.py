@@ -21,6 +21,8 @@ from db.engine import Database
 MARIADB = os.environ.get("DAOGOU_TEST_MARIADB", "mysql+aiomysql://root@127.0.0.1:3306/")
 REQUIRED = os.environ.get("DAOGOU_REQUIRE_SERVICES") == "1"
 
+pytest_plugins = ("tests.seeded",)
+
 
 async def _run_on_server(statement: str) -> None:
     engine = create_async_engine(MARIADB)

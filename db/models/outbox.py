@@ -23,11 +23,13 @@ class Outbox(TenantRow, Base):
         UniqueConstraint("tenant_id", "dedupe_key"),
         UniqueConstraint("tenant_id", "store_id", "staff_id", "kind", "due_date"),
         Index("ix_outbox_work", "status", "not_before", "id"),
+        Index("ix_outbox_conversation", "tenant_id", "platform", "conversation_key", "status"),
     )
 
     platform: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(32))  # reply | card_update | morning | evening
     dedupe_key: Mapped[str] = mapped_column(String(191))
+    conversation_key: Mapped[str] = mapped_column(String(128), default="")
     address: Mapped[dict[str, Any]] = mapped_column(JSON)
     message: Mapped[dict[str, Any]] = mapped_column(JSON)
     card_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("cards.id"))

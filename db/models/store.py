@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import String, UniqueConstraint
+from sqlalchemy import Double, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, TenantRow
@@ -17,8 +17,8 @@ class Store(TenantRow, Base):
     name: Mapped[str] = mapped_column(String(64))
     city: Mapped[str] = mapped_column(String(32))
     adcode: Mapped[str] = mapped_column(String(6))
-    lat: Mapped[float]
-    lon: Mapped[float]
+    lat: Mapped[float] = mapped_column(Double)
+    lon: Mapped[float] = mapped_column(Double)
     opens_at: Mapped[str] = mapped_column(String(5), default="10:00")
     closes_at: Mapped[str] = mapped_column(String(5), default="22:00")
     timezone: Mapped[str] = mapped_column(String(40), default="Asia/Shanghai")

@@ -1,0 +1,65 @@
+"""What a program is told when its request cannot be used: JSON with a Chinese sentence, never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+log = structlog.get_logger()
+
+READ_SECONDS = 3.0
+TOO_SLOW = "请求体传得太慢，请重试"
+TOO_LARGE = "请求体太大（上限 64 KB）"
+NOT_JSON = "请求体不是有效的 JSON 对象"
+BROKEN = "服务内部出错，已记录。请稍后再试。"
+
+
+class BadRequest(Exception):
+    """The caller's request is wrong; the message says how."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Return the raw body; a slow or large one is refused (aiohttp alone would wait for ever)."""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await request.read()
+    except TimeoutError as error:
+        raise BadRequest(TOO_SLOW, 408) from error
+    except web.HTTPRequestEntityTooLarge as error:
+        raise BadRequest(TOO_LARGE, 413) from error
+
+
+async def read_json(request: web.Request) -> dict[str, Any]:
+    """Return the body as a JSON object."""
+    try:
+        body = json.loads(await read_body(request))
+    except ValueError as error:
+        raise BadRequest(NOT_JSON) from error
+    if not isinstance(body, dict):
+        raise BadRequest(NOT_JSON)
+    return body
+
+
+@web.middleware
+async def error_middleware(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Turn what a route raises into an answer; this is the outermost frame of a request."""
+    try:
+        return await handler(request)
+    except BadRequest as error:
+        return web.json_response({"ok": False, "error": str(error)}, status=error.status)
+    except web.HTTPException:
+        raise
+    except Exception:
+        log.exception("http.failed", path=request.path, method=request.method)
+        return web.json_response({"ok": False, "error": BROKEN}, status=500)

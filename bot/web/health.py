@@ -1,0 +1,33 @@
+"""`/healthz`, `/api/health` and `/metrics`."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.metrics import Metrics
+from db.engine import Database
+
+
+def health_routes(database: Database, metrics: Metrics) -> list[web.RouteDef]:
+    """Return the routes a load balancer and Prometheus call."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        """200 while the database answers, 503 otherwise."""
+        try:
+            async with database.read() as session:
+                await session.execute(text("SELECT 1"))
+        except (SQLAlchemyError, OSError) as error:
+            return web.json_response({"ok": False, "database": type(error).__name__}, status=503)
+        return web.json_response({"ok": True, "database": "ok"})
+
+    async def api_health(_request: web.Request) -> web.Response:
+        return web.json_response({"ok": True})
+
+    async def exposition(_request: web.Request) -> web.Response:
+        return web.Response(
+            body=metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
+
+    return [web.get("/healthz", healthz), web.get("/api/health", api_health), web.get("/metrics", exposition)]

@@ -1,0 +1,68 @@
+"""Who may use the HTTP API: a bearer key stands for one person; the demo on loopback needs none."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from aiohttp import web
+
+from bot.config import ApiKey, ServerSettings
+
+GUARDED = ("/api/", "/ai/", "/recommend")
+OPEN = frozenset({"/api/health"})
+NO_KEY = "需要接口密钥：请在请求头写 Authorization: Bearer <密钥>。密钥在配置文件 [[server.api_keys]] 里设置。"
+BEARER = "Bearer "
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The person a request acts as; the demo may choose one per request."""
+
+    tenant: str
+    staff_id: int | None
+    may_choose: bool = False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this address can only be reached from the same machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def key_middleware(server: ServerSettings, *, demo_tenant: str | None) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """Return a middleware that puts a `Caller` on guarded requests, or answers 401."""
+    open_demo = demo_tenant is not None and is_loopback(server.host)
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in OPEN or not request.path.startswith(GUARDED):
+            return await handler(request)
+        caller = _from_key(request, server.api_keys)
+        if caller is None and open_demo and demo_tenant is not None:
+            caller = Caller(demo_tenant, None, may_choose=True)
+        if caller is None:
+            return web.json_response({"ok": False, "error": NO_KEY}, status=401)
+        request["caller"] = caller
+        return await handler(request)
+
+    return check
+
+
+def _from_key(request: web.Request, keys: tuple[ApiKey, ...]) -> Caller | None:
+    header = request.headers.get("Authorization", "")
+    given = header.removeprefix(BEARER).encode()
+    if not header.startswith(BEARER):
+        return None
+    for known in keys:
+        if hmac.compare_digest(given, known.key.get_secret_value().encode()):
+            return Caller(known.tenant, known.staff_id)
+    return None

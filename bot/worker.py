@@ -1,0 +1,89 @@
+"""The loop behind dispatch and delivery: claim what there is room for, work on it, wait for the bell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger()
+
+SWEEP_SECONDS = 5.0
+PAUSE_AFTER_ERROR = 1.0
+DRAIN_SECONDS = 20.0
+
+
+class Doorbell:
+    """Wakes one loop. The tables are the truth: a lost ring costs the wait for the next sweep, not a message."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Say that there may be work."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Return when it rings, or after `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+        self._event.clear()
+
+
+class TaskPool:
+    """At most `size` pieces of work at once, none forgotten: a slow one does not hold up the others."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._running: set[asyncio.Task[None]] = set()
+
+    @property
+    def room(self) -> int:
+        """How many more may be started."""
+        return self._size - len(self._running)
+
+    def start(self, work: Coroutine[Any, Any, None], when_done: Callable[[], None]) -> None:
+        """Run `work` as a task of its own; an error it lets out is logged."""
+        task = asyncio.create_task(self._logged(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: when_done())
+
+    @staticmethod
+    async def _logged(work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("worker.task_failed")
+
+    async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Wait for what is running; what is not done by then is cancelled, its lease lets it be taken up again."""
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+async def work_loop(
+    name: str, step: Callable[[], Awaitable[int]], bell: Doorbell, sweep_seconds: float = SWEEP_SECONDS
+) -> None:
+    """Call `step` until it finds nothing to do, wait for the bell or the sweep, and so on until cancelled.
+
+    This is the outermost loop: an error is logged with its traceback and the loop goes on.
+    """
+    while True:
+        try:
+            worked = await step()
+        except Exception:
+            log.exception("worker.failed", worker=name)
+            await asyncio.sleep(PAUSE_AFTER_ERROR)
+            continue
+        if not worked:
+            await bell.wait(sweep_seconds)

@@ -1,0 +1,43 @@
+"""A platform that keeps what it was told to send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.platforms.base import CardRef, Receipt, Refused, SendError
+from handlers.messages import Address, Card, Part
+from handlers.plain import as_text
+
+
+@dataclass
+class FakePlatform:
+    """Shows parts as text; `errors` are raised in order, `spent` makes cards refuse to change."""
+
+    name: str = "wecom"
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    updated: list[tuple[str, str]] = field(default_factory=list)
+    errors: list[SendError] = field(default_factory=list)
+    spent: bool = False
+    repeatable: bool = True
+
+    def render(self, part: Part, card: CardRef | None = None) -> list[dict[str, Any]]:
+        return [{"text": as_text([part]), "card": card.public_id if card else None}]
+
+    async def send(self, address: Address, payload: dict[str, Any], card: CardRef | None = None) -> Receipt:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.sent.append((address.user_id, payload["text"]))
+        return Receipt("id", handle={"response_code": "rc"} if card else {})
+
+    async def update_card(self, address: Address, content: Card, card: CardRef) -> Receipt:
+        if self.spent:
+            raise Refused("卡片已过期")
+        self.updated.append((card.public_id, as_text([content])))
+        return Receipt("id")
+
+    def may_repeat(self, part: Part) -> bool:
+        return self.repeatable
+
+    async def close(self) -> None:
+        return None
