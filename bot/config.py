@@ -7,9 +7,9 @@ DAOGOU_TENANTS__ACME__WECOM__SECRET=…           tenants.acme.wecom.secret
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,6 +28,14 @@ class Section(BaseModel):
     """A table of the TOML; an unknown key is an error, because it is usually a misspelt one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _none_if_empty(value: Any) -> Any:
+    return None if value == "" else value
+
+
+# In a TOML file an empty text is how one leaves a secret out.
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
 
 
 class ApiKey(Section):
@@ -62,7 +70,7 @@ class LlmSettings(Section):
     """Any OpenAI-compatible endpoint; without a key everything works by rules and templates."""
 
     base_url: str = "https://api.deepseek.com/v1"
-    api_key: SecretStr | None = None
+    api_key: OptionalSecret = None
     model: str = "deepseek-chat"
     timeout_seconds: float = Field(20.0, gt=0)
     total_seconds: float = Field(25.0, gt=0)
@@ -73,7 +81,7 @@ class WeatherSettings(Section):
 
     provider: Literal["sample", "caiyun"] = "sample"
     base_url: str = "https://api.caiyunapp.com"
-    token: SecretStr | None = None
+    token: OptionalSecret = None
     timeout_seconds: float = Field(5.0, gt=0)
 
 
@@ -81,7 +89,7 @@ class CrmSettings(Section):
     """The CRM that creates coupons; an empty address means the mock of this server."""
 
     base_url: str = ""
-    api_key: SecretStr | None = None
+    api_key: OptionalSecret = None
     timeout_seconds: float = Field(5.0, gt=0)
     budget_limit: int = Field(200_000, gt=0)
 
@@ -163,6 +171,7 @@ class Settings(BaseSettings):
     schedule: ScheduleSettings = ScheduleSettings()
     tenants: dict[str, TenantSettings] = Field(default_factory=dict)
     demo: bool = False
+    state_directory: Path = Path("var")
 
     @classmethod
     def settings_customise_sources(
