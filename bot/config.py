@@ -64,6 +64,7 @@ class KnowledgeSettings(Section):
     """The vector index: a rebuildable directory owned by one process."""
 
     directory: Path = Path("var/chroma")
+    model_directory: Path | None = None
 
 
 class LlmSettings(Section):

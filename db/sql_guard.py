@@ -9,7 +9,7 @@ the tree, not behind a comment. Lists say what is allowed; a list of what is for
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -150,11 +150,12 @@ def _only_query(sql: str, dialect: str) -> exp.Query:
 
 
 def _check_tree(query: exp.Query, allowed_tables: frozenset[str]) -> None:
-    for node in query.walk():
+    nodes = list(query.walk())
+    for node in nodes:
         _check_node(node)
-    _check_tables(query, allowed_tables)
-    _check_private(query)
-    _check_joins(query)
+    _check_tables(nodes, allowed_tables)
+    _check_private(nodes)
+    _check_joins(nodes)
 
 
 def _check_node(node: exp.Expr) -> None:
@@ -181,43 +182,43 @@ def _check_parts(node: exp.Expr, name: str) -> None:
         raise _Refused("不允许跨库的列")
 
 
-def _check_tables(query: exp.Query, allowed_tables: frozenset[str]) -> None:
-    common = {cte.alias.lower() for cte in _all(query, "CTE")}
+def _check_tables(nodes: Sequence[exp.Expr], allowed_tables: frozenset[str]) -> None:
+    common = {cte.alias.lower() for cte in _all(nodes, "CTE")}
     for name in common & allowed_tables:
         raise _Refused(f"公用表达式不能与表同名：{name}")
-    for table in _all(query, "Table"):
+    for table in _all(nodes, "Table"):
         _require(table.name.lower() in allowed_tables | common, f"不在可查询的表里：{table.name or '（函数）'}")
 
 
-def _check_private(query: exp.Query) -> None:
+def _check_private(nodes: Sequence[exp.Expr]) -> None:
     """Refuse private columns, and `*` beside a table that has some.
 
     Aliases are collected over the whole statement: an alias that means `members` anywhere is treated as meaning
     it everywhere, so no inner scope can launder a name. A `*` could be renamed by position, hence refused whole.
     """
     for base, private in PRIVATE_COLUMNS.items():
-        aliases = {table.alias_or_name.lower() for table in _all(query, "Table") if table.name.lower() == base}
+        aliases = {table.alias_or_name.lower() for table in _all(nodes, "Table") if table.name.lower() == base}
         if not aliases:
             continue
-        _require(not _has_star(query), f"{PRIVATE}，请写出要查的列")
-        for column in _all(query, "Column"):
+        _require(not _has_star(nodes), f"{PRIVATE}，请写出要查的列")
+        for column in _all(nodes, "Column"):
             hit = column.name.lower() in private and column.text("table").lower() in aliases | {""}
             _require(not hit, f"{PRIVATE}：{column.name}")
-        _require(not (private & _used_by_using(query)), PRIVATE)
+        _require(not (private & _used_by_using(nodes)), PRIVATE)
 
 
-def _has_star(query: exp.Query) -> bool:
+def _has_star(nodes: Sequence[exp.Expr]) -> bool:
     """Tell whether a `*` stands anywhere but in COUNT(*)."""
-    return any(not _is(star.parent, "Count") for star in _all(query, "Star"))
+    return any(not _is(star.parent, "Count") for star in _all(nodes, "Star"))
 
 
-def _used_by_using(query: exp.Query) -> set[str]:
-    return {str(part.name).lower() for join in _all(query, "Join") for part in join.args.get("using") or []}
+def _used_by_using(nodes: Sequence[exp.Expr]) -> set[str]:
+    return {str(part.name).lower() for join in _all(nodes, "Join") for part in join.args.get("using") or []}
 
 
-def _check_joins(query: exp.Query) -> None:
+def _check_joins(nodes: Sequence[exp.Expr]) -> None:
     """Refuse products of tables: a join needs an equality between two sources, or one row on its side."""
-    for join in _all(query, "Join"):
+    for join in _all(nodes, "Join"):
         where = join.parent.args.get("where") if join.parent else None
         alias = join.this.alias_or_name.lower()
         tied = join.args.get("using") or _equates(join.args.get("on"), alias) or _equates(where, alias)
@@ -254,7 +255,8 @@ def _is_one_row(source: exp.Expr) -> bool:
     inner = source.this if _is(source, "Subquery") else None
     if inner is None or not _is(inner, "Select") or inner.args.get("group"):
         return False
-    return all(_all(item, *_AGGREGATES) and not _all(item, "Window") for item in inner.expressions)
+    items = [list(item.walk()) for item in inner.expressions]
+    return all(_all(item, *_AGGREGATES) and not _all(item, "Window") for item in items)
 
 
 def _is(node: object, *names: str) -> bool:
@@ -262,8 +264,8 @@ def _is(node: object, *names: str) -> bool:
     return type(node).__name__ in names
 
 
-def _all(tree: exp.Expr, *names: str) -> list[exp.Expr]:
-    return [node for node in tree.walk() if _is(node, *names)]
+def _all(nodes: Sequence[exp.Expr], *names: str) -> list[exp.Expr]:
+    return [node for node in nodes if _is(node, *names)]
 
 
 def _clamp(query: exp.Query, max_rows: int) -> int:

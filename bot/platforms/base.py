@@ -66,6 +66,10 @@ class Platform(Protocol):
         """Make the card that was sent show `content`; `Refused` when its handle is spent or expired."""
         ...
 
+    def may_repeat(self, part: Part) -> bool:
+        """Whether sending this again after an interrupted send cannot show it twice."""
+        ...
+
     async def close(self) -> None:
         """Give up connections."""
         ...

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS shown (
     UNIQUE (platform, user_id, message_id)
 )
 """
+SELECT = "SELECT seq, platform, user_id, message_id, direction, payload, shown_at, updated_at FROM shown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +71,24 @@ class Phones:
     def screen(self, platform: str, user_id: str, limit: int = 50) -> list[Shown]:
         """Return the last bubbles of one phone, oldest first."""
         rows = self._db.execute(
-            "SELECT seq, platform, user_id, message_id, direction, payload, shown_at, updated_at FROM shown"
-            " WHERE platform = ? AND user_id = ? ORDER BY seq DESC LIMIT ?",
+            f"{SELECT} WHERE platform = ? AND user_id = ? ORDER BY seq DESC LIMIT ?",
             (platform, user_id, limit),
         ).fetchall()
-        return [Shown(*row[:5], json.loads(row[5]), *row[6:]) for row in reversed(rows)]
+        return [_shown(row) for row in reversed(rows)]
 
     def find(self, platform: str, message_id: str) -> list[Shown]:
         """Return every phone's copy of one message."""
         rows = self._db.execute(
-            "SELECT seq, platform, user_id, message_id, direction, payload, shown_at, updated_at FROM shown"
-            " WHERE platform = ? AND message_id = ?",
+            f"{SELECT} WHERE platform = ? AND message_id = ? ORDER BY seq",
             (platform, message_id),
         ).fetchall()
-        return [Shown(*row[:5], json.loads(row[5]), *row[6:]) for row in rows]
+        return [_shown(row) for row in rows]
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _shown(row: tuple[Any, ...]) -> Shown:
+    seq, platform, user_id, message_id, direction, payload, shown_at, updated_at = row
+    return Shown(seq, platform, user_id, message_id, direction, json.loads(payload), shown_at, updated_at)

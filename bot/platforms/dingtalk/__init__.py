@@ -1,1 +1,1 @@
-"""DingTalk: internal app with a robot."""
+"""DingTalk: one internal app with a robot, received by Stream, answered by session webhook, robot API and cards."""
