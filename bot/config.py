@@ -6,6 +6,7 @@ DAOGOU_TENANTS__ACME__WECOM__SECRET=…           tenants.acme.wecom.secret
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -126,8 +127,8 @@ class WecomSettings(Section):
     @field_validator("aes_key")
     @classmethod
     def _is_aes_key(cls, value: SecretStr) -> SecretStr:
-        if len(value.get_secret_value()) != 43:
-            raise ValueError("EncodingAESKey has 43 characters")
+        if not re.fullmatch(r"[A-Za-z0-9]{43}", value.get_secret_value()):
+            raise ValueError("EncodingAESKey has 43 letters and digits")
         return value
 
 
@@ -140,6 +141,7 @@ class DingtalkSettings(Section):
     base_url: str = "https://api.dingtalk.com"
     oapi_base_url: str = "https://oapi.dingtalk.com"
     stream: bool = True
+    idle_seconds: float = Field(120.0, gt=0)
     # Markdown and buttons, the template that needs no work in the console.
     card_template_id: str = "1366a1eb-bc54-4859-ac88-517c56a9acb1.schema"
 

@@ -27,7 +27,7 @@ from db.engine import Database
 from db.inbox import ClaimedUpdate, LeaseLost
 from db.models import CardRow, Conversation, Tenant
 from handlers.clock import business_now, zone_of
-from handlers.codec import dump_address, dump_part, load_update
+from handlers.codec import dump_address, dump_part, load_address, load_update
 from handlers.messages import Address, Card, Part, Reply, Text, Update, settle
 from handlers.people import find_person
 from handlers.plain import as_text
@@ -112,6 +112,7 @@ class Dispatcher:
                 return Answered(update, Reply.say(INTENT_NONE, _to_stranger(update)), None, None)
             if update.kind in {"enter", "other"}:
                 return Answered(update, _to_wordless(update, person), person, None)
+            update = await _at_card(session, row.tenant_id, update)
             turn = await self._turn(session, row, update, person)
         reply = await self.router_of(row.tenant_id).answer(turn)
         return Answered(update, reply, person, turn.pressed)
@@ -257,6 +258,17 @@ def without_press(address: Address) -> Address:
     """Return the address without what belongs to one press only (a response code serves a single update)."""
     hints = {name: value for name, value in address.hints.items() if name != "response_code"}
     return replace(address, hints=hints)
+
+
+async def _at_card(session: AsyncSession, tenant_id: int, update: Update) -> Update:
+    """Return a press with the conversation its card stands in: DingTalk's does not say whether that is a group."""
+    card = await find_card(session, tenant_id, update.press.card) if update.press else None
+    if card is None:
+        return update
+    shown, pressed = load_address(card.address), update.address
+    hints = {**shown.hints, **pressed.hints}
+    address = replace(pressed, conversation=shown.conversation, group=shown.group, hints=hints)
+    return replace(update, address=address)
 
 
 def _to_stranger(update: Update) -> str:

@@ -21,7 +21,7 @@ from bot.delivery import Deliverer
 from bot.dispatch import Dispatcher
 from bot.platforms.base import Platform
 from bot.platforms.dingtalk.platform import DingtalkPlatform
-from bot.platforms.dingtalk.stream import DingtalkStream
+from bot.platforms.dingtalk.stream import DingtalkStream, StreamTiming
 from bot.platforms.wecom.platform import WecomPlatform
 from bot.receive import Receiver
 from bot.runtime import Runtime, open_runtime, utc_now
@@ -44,6 +44,7 @@ DEMO_TENANT = "demo"
 
 ADMIN: web.AppKey[AdminLogin] = web.AppKey("admin", AdminLogin)
 RUNTIME: web.AppKey[Runtime] = web.AppKey("runtime", Runtime)
+STAGE: web.AppKey[DemoStage] = web.AppKey("stage", DemoStage)
 
 Clock = Callable[[], datetime]
 
@@ -62,6 +63,7 @@ async def _compose(settings: Settings, clock: Clock, app: web.Application) -> As
     async with AsyncExitStack() as stack:
         stage = await _open_stage(settings, stack)
         if stage is not None:
+            app[STAGE] = stage
             tenants = {**settings.tenants, DEMO_TENANT: stage.tenant_settings()}
             settings = settings.model_copy(update={"tenants": tenants})
         runtime = await stack.enter_async_context(open_runtime(settings, clock))
@@ -154,7 +156,7 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def _open_streams(runtime: Runtime, receive: Receiver, stack: AsyncExitStack) -> None:
     for key, tenant in runtime.settings.tenants.items():
         if tenant.dingtalk is not None and tenant.dingtalk.stream:
-            stream = DingtalkStream(tenant.dingtalk, key, receive)
+            stream = DingtalkStream(tenant.dingtalk, key, receive, StreamTiming(idle=tenant.dingtalk.idle_seconds))
             stream.start()
             stack.push_async_callback(stream.stop)
 

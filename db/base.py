@@ -6,14 +6,27 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Integer, MetaData, Numeric, TypeDecorator
-from sqlalchemy.dialects import mysql
+from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Integer, MetaData, Numeric, String, TypeDecorator
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 CENT = Decimal("0.01")
 
 # SQLite gives rowid autoincrement to INTEGER only, MySQL wants BIGINT for 10 M orders.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def key_text(length: int) -> String:
+    """Return a text type that tells letters apart by case on every engine, for what platforms use as ids.
+
+    MariaDB's default collation takes `aB` and `Ab` for the same key, which would make one of them a duplicate.
+    """
+    return String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+def caseless_text(length: int) -> String:
+    """Return a text type that keeps its spelling and compares without regard to case, also in a unique key."""
+    return String(length).with_variant(sqlite.VARCHAR(length, collation="NOCASE"), "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -27,7 +40,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         """Return DATETIME(6) on MySQL, whose plain DATETIME cuts to seconds."""
-        if dialect.name == "mysql":
+        if dialect.name in {"mysql", "mariadb"}:
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
         return dialect.type_descriptor(DateTime())
 

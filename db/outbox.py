@@ -54,12 +54,15 @@ class ClaimedMessage:
     tenant_id: int
     platform: str
     kind: str
+    dedupe_key: str
     address: dict[str, Any]
     message: dict[str, Any]
     card_id: int | None
     attempts: int
     interrupted: bool
+    pieces_sent: int
     expire_at: datetime | None
+    created_at: datetime
 
 
 async def queue(session: AsyncSession, message: NewMessage, now: datetime) -> int | None:
@@ -107,12 +110,15 @@ def _claimed(row: Outbox) -> ClaimedMessage:
         tenant_id=row.tenant_id,
         platform=row.platform,
         kind=row.kind,
+        dedupe_key=row.dedupe_key,
         address=row.address,
         message=row.message,
         card_id=row.card_id,
         attempts=row.attempts + 1,
         interrupted=row.status == "sending",
+        pieces_sent=row.pieces_sent,
         expire_at=row.expire_at,
+        created_at=row.created_at,
     )
 
 
@@ -123,10 +129,12 @@ async def settle(session: AsyncSession, row_id: int, owner: str, status: str, no
     return await _update_owned(session, row_id, owner, {"status": status, "lease_until": None, **values})
 
 
-async def retry(session: AsyncSession, row_id: int, owner: str, not_before: datetime, reason: str) -> bool:
-    """Queue the row again for `not_before`; False when it is no longer ours."""
+async def retry(
+    session: AsyncSession, row_id: int, owner: str, not_before: datetime, reason: str, pieces_sent: int = 0
+) -> bool:
+    """Queue the row again for `not_before`, what is left of it; False when it is no longer ours."""
     values = {"status": "queued", "owner": None, "lease_until": None, "not_before": not_before}
-    return await _update_owned(session, row_id, owner, values | {"error": reason})
+    return await _update_owned(session, row_id, owner, values | {"error": reason, "pieces_sent": pieces_sent})
 
 
 async def _update_owned(session: AsyncSession, row_id: int, owner: str, values: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ database's own error text can carry data (EXTRACTVALUE puts a column into it), s
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -26,6 +27,7 @@ FAILED = "查询没有成功，可能是数据量太大，请缩小时间范围�
 Rows = list[tuple[Any, ...]]
 
 _LOG = structlog.get_logger()
+_DEADLINE = "deadline"
 _NAME = re.compile(r":([A-Za-z_]\w*)")
 
 
@@ -83,16 +85,26 @@ async def _limits(database: Database, connection: AsyncConnection, timeout_s: fl
 
 @asynccontextmanager
 async def _sqlite_limits(connection: AsyncConnection, timeout_s: float) -> AsyncIterator[None]:
-    raw: Any = (await connection.get_raw_connection()).driver_connection
-    deadline = time.monotonic() + timeout_s
-    await raw.execute("PRAGMA query_only=ON")
-    await raw.set_progress_handler(lambda: time.monotonic() > deadline, PROGRESS_STEPS)
+    """Give the statement its deadline; the connection itself was made read only when it was first used here.
+
+    The engine this connection belongs to only ever reads, so it may stay so. Each call into the driver's thread
+    costs as much as a small query; hence one handler for the connection's life, with a deadline that moves.
+    """
+    if _DEADLINE not in connection.info:
+        await _make_read_only(connection)
+    connection.info[_DEADLINE] = time.monotonic() + timeout_s
     try:
         yield
     finally:
-        # The connection returns to the pool and must come out of it as it went in.
-        await raw.set_progress_handler(None, PROGRESS_STEPS)
-        await raw.execute("PRAGMA query_only=OFF")
+        connection.info[_DEADLINE] = math.inf
+
+
+async def _make_read_only(connection: AsyncConnection) -> None:
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    kept = connection.info
+    kept[_DEADLINE] = math.inf
+    await raw.execute("PRAGMA query_only=ON")
+    await raw.set_progress_handler(lambda: time.monotonic() > kept[_DEADLINE], PROGRESS_STEPS)
 
 
 @asynccontextmanager

@@ -176,6 +176,8 @@ def _check_parts(node: exp.Expr, name: str) -> None:
         raise _Refused("不允许跨库或系统库的表")
     if parts is not None and used - parts:
         raise _Refused(f"不允许的写法：{sorted(used - parts)[0]}")
+    if name == "TableAlias" and node.args.get("columns") and not _is(node.parent, "CTE"):
+        raise _Refused("不允许给表的列改名")
     if name == "With" and node.args.get("recursive"):
         raise _Refused(RECURSIVE)
     if name == "Column" and (node.args.get("db") or node.args.get("catalog")):

@@ -32,7 +32,8 @@ WHY = r"为什么|为何|为啥|原因|怎么回事|咋回事|下降|下滑|下�
 WHY_WORDS = (
     "为什么 为何 为啥 什么 原因 怎么回事 咋回事 怎 么 下降 下滑 下跌 跌 降 降低 掉 变差 差 变少 少 变低 低 减少 "
     "上涨 上升 涨 升 增长 提高 变高 变多 高 多 变化 波动 突然 这么 那么 有点 分析 分析一下 诊断 诊断一下 导致 造成 "
-    "影响 因素 由于 因为 会 又 不好 不太好 很 比较 出了什么问题 问题 哪里 在哪 找找 找一下 该怎么办 怎么办 什么情况"
+    "是不是 不是 不 影响 因素 由于 因为 会 又 不好 不太好 很 比较 "
+    "出了什么问题 问题 哪里 在哪 找找 找一下 该怎么办 怎么办 什么情况"
 )
 SUGGESTIONS = ("这周复购率为什么下降了", "上周GMV为什么下降", "最近7天客单价下降的原因")
 WHICH_METRIC = "想看哪个数字为什么变了？"
@@ -44,7 +45,8 @@ LEFT_OUT = "没看懂{words}，没有算进来。"
 ADVICE = "可以怎么做："
 NEWEST = "数据截至 {newest}。"
 KB_TAG, KB_LINES = "diagnosis", 3
-SNIPPET = 60
+SNIPPET = 80
+ADVICE_MARKS = ("怎么办", "做法")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class DiagnoseHandler:
     async def __call__(self, turn: Turn) -> Reply:
         """Return numbered causes with their figures, or what has to be said first."""
         stores = await load_stores(self.database, turn.person.tenant_id)
-        with turn.trace.step("parse"):
+        with turn.trace.step("gen_sql"):
             words = filler_words(WHY_WORDS.split())
             parts = self.parser.parts(turn.text, turn.now.date(), stores, (words,))
         asked = _problem(parts, stores, turn)
@@ -86,7 +88,8 @@ class DiagnoseHandler:
         chosen: dict[str, Passage] = {}
         for question in questions:
             for passage in await self.knowledge.search(question, tag=KB_TAG, limit=1):
-                chosen.setdefault(passage.slug, passage)
+                if passage.confident:
+                    chosen.setdefault(passage.slug, passage)
         return list(chosen.values())[:KB_LINES]
 
     def _notes(self, parts: Parts) -> list[str]:
@@ -129,14 +132,16 @@ def _scope(parts: Parts, stores: Sequence[StoreRef], turn: Turn) -> Scope:
 
 
 def _advice(passages: Sequence[Passage]) -> list[str]:
-    """Return one line per document: its title and how it begins."""
-    lines = [f"· 《{passage.title}》{_beginning(passage.content)} (kb)" for passage in passages]
+    """Return one line per document: its title and what it says to do."""
+    lines = [f"· 《{passage.title}》{_what_to_do(passage.content)} (kb)" for passage in passages]
     return [ADVICE, *lines] if lines else []
 
 
-def _beginning(content: str) -> str:
-    plain = " ".join(content.split())
-    return plain if len(plain) <= SNIPPET else f"{plain[:SNIPPET]}…"
+def _what_to_do(content: str) -> str:
+    """Return the document's line on what to do, its first line where it has none."""
+    lines = [line.strip() for line in content.splitlines() if line.strip()] or [""]
+    chosen = next((line for line in lines if line.startswith(ADVICE_MARKS)), lines[0])
+    return chosen if len(chosen) <= SNIPPET else f"{chosen[:SNIPPET]}…"
 
 
 def _newest(turn: Turn, found: Diagnosis) -> str:

@@ -68,7 +68,7 @@ def read_wanted(text: str) -> Wanted:
 
 def _stripped(name: str) -> str:
     """Take away what stands between 给 and the name: 给我的老顾客李雷."""
-    return re.sub(r"^(?:我们?的?|咱们?的?|老?会员|老?顾客|老?客户)+", "", name)
+    return re.sub(r"^(?:给|为|替|帮|我们?的?|咱们?的?|老?会员|老?顾客|老?客户)+", "", name)
 
 
 async def find_members(session: AsyncSession, person: Person, wanted: Wanted, today: date) -> list[Member]:

@@ -17,7 +17,7 @@ async def find_person(session: AsyncSession, tenant_id: int, platform: str, user
         .where(
             StaffIdentity.tenant_id == tenant_id,
             StaffIdentity.platform == platform,
-            StaffIdentity.user_id == user_id.casefold(),
+            StaffIdentity.user_id == user_id,
             Staff.active,
         )
     )

@@ -19,9 +19,9 @@ from handlers.messages import Button, Card, Outcome, Reply, Text
 from handlers.turn import MAY_LAUNCH, Turn
 from knowledge.amounts import NUMBER, yuan
 from knowledge.campaign import CampaignPlan, PlanInvalid, plan_json
-from knowledge.campaign_draft import DEFAULT_DAYS, DEFAULT_GOAL, Facts, draft_plan, offer_words
+from knowledge.campaign_draft import AOV_DAYS, DEFAULT_DAYS, DEFAULT_GOAL, Facts, draft_plan, offer_words
 from knowledge.campaign_request import PlanRequest, read_request, read_requests
-from knowledge.campaign_segment import ALL_MEMBERS, Scope, ScopedQueries, find_segment, read_buying
+from knowledge.campaign_segment import ALL_MEMBERS, Scope, ScopedQueries, Segment, find_segment, read_buying
 from knowledge.passages import KnowledgeBase, Passage
 
 EXAMPLE = "给高价值老客做一个促复购活动，预算3万，7天"
@@ -36,13 +36,12 @@ FROM_DAY = "{first} 至 {last}，共 {days} 天（请 {first} 当天上架）"
 BODY = "**目标**\n{targets}\n**风控**\n{risks}"
 DAYS_ASSUMED = f"没说几天，按 {DEFAULT_DAYS} 天"
 ALL_ASSUMED = "没说人群，按全部会员"
-OFFER_ASSUMED = "没说优惠，按客单价 {aov} 和预算算出"
+OFFER_ASSUMED = "没说优惠，按近 30 天客单价 {aov} 和预算算出"
 COUNTED = "人数为会员表此刻的统计；要改就直接说，比如：预算改成5万"
 
 CHANNEL_NAMES = {"app_push": "APP 推送", "sms": "短信", "wechat": "微信"}
 TEXTS_KEPT = 6
 PASSAGES = 2
-PASSAGE_SCORE = 0.3  # below it a passage shares a few characters with the plan, not its subject
 
 # Whole sentences only: money moves on these words, and 「先别上架」 or 「上架新品做个活动」 must not match.
 _LAUNCH_LEAD = "(?:好的?|行|可以|没问题|确认|同意|请|那就?|就|帮我|帮忙|马上|现在|立即|立刻|把|按)"
@@ -55,7 +54,10 @@ DROP_WORDS = re.compile(
     rf"^(?:{_LAUNCH_LEAD}|{_PLAN_NAME}|{_BLANK})*+(?:放弃|作废|不做了|不要了)(?:{_PLAN_NAME}|吧|了|{_BLANK})*+$"
 )
 _TOPIC = "活动|优惠券|预算|促销|方案|拉新|唤醒|召回|清库存|发券"
-PLAN_WORDS = re.compile(rf"^(?!{LAUNCH_WORDS.pattern[1:]})(?!{DROP_WORDS.pattern[1:]})(?=.*(?:{_TOPIC}))", re.S)
+_ABOUT_PLANS = rf"^(?!{LAUNCH_WORDS.pattern[1:]})(?!{DROP_WORDS.pattern[1:]})(?=.*(?:{_TOPIC}))"
+# A question about campaigns belongs to reports, diagnosis and the knowledge base; here only if none of them wants it.
+_ASKING = "为什么|多少|怎么(?!样)|如何|趋势|报表|哪些|是什么|什么是"
+PLAN_WORDS = re.compile(rf"{_ABOUT_PLANS}(?!.*(?:{_ASKING}))", re.S)
 # The answer to a question back, or a correction, says nothing but amounts and days: 3万, 改成10天, 满300减50.
 _ANSWER_WORD = (
     "预算|改成|改为|换成|那就?|就|大概|大约|约|时间|优惠|改|[元块钱天周月折满减打双倍]|个月|半|积分|左右|以内|吧"
@@ -73,7 +75,9 @@ class PlanHandler:
 
     database: Database
     knowledge: KnowledgeBase | None = None
-    intent: ClassVar[Intent] = Intent("plan", strong=PLAN_WORDS, example=EXAMPLE, roles=MAY_LAUNCH)
+    intent: ClassVar[Intent] = Intent(
+        "plan", strong=PLAN_WORDS, weak=re.compile(_ABOUT_PLANS, re.S), example=EXAMPLE, roles=MAY_LAUNCH
+    )
 
     async def __call__(self, turn: Turn) -> Reply:
         """Return the card, a question back, or what cannot be."""
@@ -105,8 +109,8 @@ class PlanHandler:
             queries = ScopedQueries(session, scope)
             with turn.trace.step("run_sql"):
                 segment = await find_segment(queries, _segments(request), turn.now)
-                buying = await read_buying(queries, turn.now.date(), segment)
-                aov = buying.aov or (await read_buying(queries, turn.now.date())).aov
+                buying = await read_buying(queries, turn.now.date(), request.days or DEFAULT_DAYS, segment)
+                aov = await _aov(queries, turn.now.date(), segment)
         turn.trace.sql.extend(queries.ran)
         return Facts(segment, buying, aov)
 
@@ -116,7 +120,7 @@ class PlanHandler:
         subject = f"{facts.segment.name}{request.goal or DEFAULT_GOAL}活动"
         with turn.trace.step("retrieve_kb"):
             found = await self.knowledge.search(subject, tag="campaign", limit=PASSAGES)
-        return [passage for passage in found if passage.score >= PASSAGE_SCORE]
+        return [passage for passage in found if passage.confident]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,12 @@ def _adds(text: str, today: date) -> bool:
         return True
     request = read_request(text, today)
     return request.goal is None and request.segments is None and not _NEW_CAMPAIGN.search(text)
+
+
+async def _aov(queries: ScopedQueries, today: date, segment: Segment) -> Decimal | None:
+    """Return the average order of these members, or of the whole scope when they bought nothing."""
+    theirs = (await read_buying(queries, today, AOV_DAYS, segment)).aov
+    return theirs or (await read_buying(queries, today, AOV_DAYS)).aov
 
 
 def _segments(request: PlanRequest) -> tuple[str, ...]:

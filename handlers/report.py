@@ -58,7 +58,7 @@ class ReportHandler:
     async def __call__(self, turn: Turn) -> Reply:
         """Return the report, or what was not understood with sentences that work."""
         stores = await load_stores(self.database, turn.person.tenant_id)
-        with turn.trace.step("parse"):
+        with turn.trace.step("gen_sql"):
             parsed = self.parser.parse(turn.text, turn.now.date(), stores, turn.person.store_ids)
         if isinstance(parsed, AskBack):
             return ask_back(parsed)

@@ -73,4 +73,4 @@ def _rank(wrote: datetime | None, platform: str) -> tuple[float, int]:
 
 def _chat(user_id: str) -> str:
     """Return the conversation of one person, as the platforms' decoders name it."""
-    return f"user:{user_id}"
+    return f"user:{user_id.casefold()}"

@@ -31,6 +31,7 @@ Metric = Literal[
 ]
 MAX_DAYS = 365
 MAX_BUDGET = 100_000_000
+LONGEST_SQL = 20_000
 SMALLEST_DISCOUNT = 10
 LARGEST_MULTIPLE = 10
 POINT_WORTH = Decimal("0.01")  # one point for each yuan paid, 100 points make one yuan
@@ -120,7 +121,7 @@ class CampaignPlan(PlanPart):
     channels: Annotated[list[Literal["app_push", "sms", "wechat"]], Field(min_length=1)]
     kpi: Kpi
     risk_controls: Lines
-    sql_preview: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    sql_preview: Annotated[str, StringConstraints(max_length=LONGEST_SQL)] | None = None
 
 
 def cost_of(offer_type: str, value: int, order_amount: Decimal) -> Decimal:

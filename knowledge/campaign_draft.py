@@ -15,6 +15,7 @@ from knowledge.campaign_segment import Buying, Segment
 from knowledge.passages import Passage
 
 DEFAULT_DAYS = 7
+AOV_DAYS = 30
 DEFAULT_GOAL = "提升销售"
 ALL_CHANNELS = ("app_push", "sms", "wechat")
 EXPECTED_SHARE = Decimal("0.1")  # without a history of redemptions one member in ten is expected to use the coupon
@@ -48,7 +49,10 @@ RECIPES = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the plan rests on: the members meant, what they bought, and the average order offers are sized by."""
+    """What the plan rests on: the members meant, and the average order offers are sized by.
+
+    `buying` covers as many days before today as the campaign will have, so that target and baseline compare.
+    """
 
     segment: Segment
     buying: Buying
@@ -90,13 +94,15 @@ def offer_words(offer: Offer) -> str:
 
 
 def _offer_for(recipe: Recipe, aov: Decimal | None) -> OfferAsked:
-    """Size an offer by the average order: a threshold above it, rounded to tens, and a share of that, to fives."""
+    """Size an offer by the average order: a threshold from it and a share of that, both in round figures."""
     if recipe.discount is not None:
         return OfferAsked("discount", 0, recipe.discount)
     if not aov:
         raise PlanInvalid([NO_ORDERS])
-    threshold = _rounded(aov * recipe.threshold_over_aov, 10, ROUND_CEILING)
-    value = max(5, _rounded(threshold * recipe.reduction, 5, ROUND_HALF_UP))
+    wanted = aov * recipe.threshold_over_aov
+    threshold = _rounded(wanted, 10 if wanted < 500 else 50, ROUND_CEILING)
+    share = threshold * recipe.reduction
+    value = max(5, _rounded(share, 5 if share < 100 else 10, ROUND_HALF_UP))
     return OfferAsked("full_reduction", max(threshold, 2 * value), value)
 
 
@@ -118,8 +124,8 @@ def _with_limit(asked: OfferAsked, aov: Decimal | None, budget: int) -> tuple[di
 
 def _targets(recipe: Recipe, facts: Facts, offer: dict[str, Any], days: int) -> list[str]:
     redeemed = min(offer["max_redemptions"], _one_in_ten(facts.segment.size))
-    targets = [_main_target(recipe.metric, facts, redeemed, days)]
-    targets.append(f"预计核销 {redeemed} 次（人群 {facts.segment.size} 人的一成，上限 {offer['max_redemptions']} 次）")
+    targets = [_main_target(recipe.metric, facts.buying, redeemed, days)]
+    targets.append(f"预计核销 {redeemed} 次（按人群的一成估，上限 {offer['max_redemptions']} 次）")
     if offer["threshold"]:
         targets.append(f"核销订单的成交额不少于 {yuan(redeemed * offer['threshold'])}")
     return targets
@@ -129,31 +135,33 @@ def _one_in_ten(size: int) -> int:
     return int((size * EXPECTED_SHARE).to_integral_value(ROUND_CEILING))
 
 
-def _main_target(metric: str, facts: Facts, redeemed: int, days: int) -> str:
-    buying = facts.buying
-    period = f"近 {(buying.last - buying.first).days + 1} 天（{buying.first} 至 {buying.last}）"
+def _main_target(metric: str, buying: Buying, redeemed: int, days: int) -> str:
+    period = f"前 {days} 天（{buying.first} 至 {buying.last}）"
     if metric == "repeat_rate":
-        return _better("复购率", buying.repeat_rate, period, _percent)
+        return _better("复购率", buying.repeat_rate, period, _percent, most=Decimal(1))
     if metric == "aov":
         return _better("客单价", buying.aov, period, _money)
     if metric == "gmv":
-        return _better(f"该人群 {days} 天成交额", _usual_sales(buying, days), f"按{period}日均", _money)
+        return _better("该人群成交额", buying.paid if buying.orders else None, period, _money)
     people = {"paying_members": "活动期内唤回 {n} 人以上", "new_members": "活动期内首单会员 {n} 人以上"}
     return people.get(metric, "活动期内销量 {n} 件以上（每单至少一件）").format(n=redeemed)
 
 
-def _usual_sales(buying: Buying, days: int) -> Decimal | None:
-    return buying.paid / ((buying.last - buying.first).days + 1) * days if buying.orders else None
-
-
-def _better(name: str, value: Decimal | None, period: str, shown: Callable[[Decimal], str]) -> str:
-    if value is None:
-        return f"{name}：{period}没有成交，以本次活动为基线"
-    return f"{name}：{period}为 {shown(value)}，目标 {shown(value * IMPROVEMENT)}（提升一成）"
+def _better(
+    name: str, value: Decimal | None, period: str, shown: Callable[[Decimal], str], *, most: Decimal | None = None
+) -> str:
+    """Return baseline and target; what cannot rise by a tenth is to be kept."""
+    if not value:
+        found = "没有成交" if value is None else f"为 {shown(value)}"
+        return f"{name}：{period}{found}，以本次活动为基线"
+    target = value * IMPROVEMENT
+    if most is not None and target > most:
+        return f"{name}：{period}为 {shown(value)}，目标不低于这个水平"
+    return f"{name}：{period}为 {shown(value)}，目标 {shown(target)}（提升一成）"
 
 
 def _percent(value: Decimal) -> str:
-    return f"{min(value, Decimal(1)) * 100:.1f}%"
+    return f"{value * 100:.1f}%"
 
 
 def _money(value: Decimal) -> str:

@@ -1,7 +1,7 @@
 """Whom a campaign is for: words to conditions on `members`, counted by SQL inside the asker's stores.
 
-The statement that counts is also the plan's `sql_preview`: what is shown is what ran, except that the tenant is
-added when it runs. Every literal in it is a number or a date made here, never a word of the question.
+The statement that counts is also the plan's `sql_preview`: what is shown is what ran. Every literal in it is a
+number or a date made here, never a word of the question.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.base import CENT
 from db.models import Store
 from knowledge.amounts import yuan
+from knowledge.campaign import LONGEST_SQL
 
 NEW_DAYS = 30  # a member counts as new for so many days after the first payment
 DORMANT_DAYS = 60
 LOST_DAYS = 90
 HIGH_VALUE_SHARE = 5  # the best fifth
-BASE_DAYS = 30
 STORES_NAMED = 5
 LEVELS = ("钻石", "金卡", "银卡")
 
@@ -53,7 +54,7 @@ class Condition:
 class Segment:
     """The members meant: a name, rules in words, and how many there are by which statement.
 
-    `sql` is None where the statement names a private column: nobody could run it as it stands.
+    `sql` is None where nobody could run or read the statement: it names a private column, or thousands of stores.
     """
 
     name: str
@@ -77,7 +78,7 @@ class Buying:
     @property
     def aov(self) -> Decimal | None:
         """Return the average order in yuan and cents, None without orders."""
-        return (self.paid / self.orders).quantize(Decimal("0.01")) if self.orders else None
+        return (self.paid / self.orders).quantize(CENT, ROUND_HALF_UP) if self.orders else None
 
     @property
     def repeat_rate(self) -> Decimal | None:
@@ -94,33 +95,34 @@ class ScopedQueries:
     ran: list[str] = field(default_factory=list)
 
     async def row(self, sql: str) -> Row[Any]:
-        """Return the first row; `:tenant` in the statement is this scope's tenant."""
+        """Return the first row."""
         self.ran.append(sql)
-        return (await self.session.execute(text(sql), {"tenant": self.scope.tenant_id})).one()
+        return (await self.session.execute(text(sql))).one()
 
-    def stores(self, alias: str) -> tuple[str, ...]:
-        """Return the condition that keeps a table to the scope's stores; none of them means no row."""
+    def limits(self, alias: str) -> tuple[str, ...]:
+        """Return the conditions that keep a table to the scope's tenant and stores; no store means no row."""
+        tenant = f"{alias}.tenant_id = {self.scope.tenant_id}"
         if self.scope.chain_wide:
-            return ()
-        return (f"{alias}.store_id IN ({', '.join(map(str, self.scope.store_ids)) or 'NULL'})",)
+            return (tenant,)
+        return (tenant, f"{alias}.store_id IN ({', '.join(map(str, self.scope.store_ids)) or 'NULL'})")
 
 
 async def find_segment(queries: ScopedQueries, words: tuple[str, ...], now: datetime) -> Segment:
     """Return the members these words mean, all of them for no word, with their number."""
     conditions = await _conditions(queries, words, now)
-    where = (*(c.sql for c in conditions), "m.do_not_disturb = 0", *queries.stores("m"))
+    where = (*queries.limits("m"), *(c.sql for c in conditions), "m.do_not_disturb = 0")
     sql = _select("COUNT(*) AS members", "members AS m", where)
-    size = await queries.row(f"{sql}\n  AND m.tenant_id = :tenant")
+    size = await queries.row(sql)
     rules = (*(c.rule for c in conditions), NOT_DISTURBED, await _scope_rule(queries))
-    shown = None if any(c.private for c in conditions) else sql
+    shown = None if any(c.private for c in conditions) or len(sql) > LONGEST_SQL else sql
     return Segment(_name(words), rules, where, int(size.members), shown)
 
 
-async def read_buying(queries: ScopedQueries, today: date, segment: Segment | None = None) -> Buying:
-    """Return what the segment, or everybody in scope, paid in the last complete days before today."""
-    first, last = today - timedelta(days=BASE_DAYS), today - timedelta(days=1)
-    period = (f"o.business_date >= '{first}'", f"o.business_date <= '{last}'", "o.tenant_id = :tenant")
-    where = ("o.status = 'paid'", *period, *queries.stores("o"), *(segment.where if segment else ()))
+async def read_buying(queries: ScopedQueries, today: date, days: int, segment: Segment | None = None) -> Buying:
+    """Return what the segment, or everybody in scope, paid in so many complete days before today."""
+    first, last = today - timedelta(days=days), today - timedelta(days=1)
+    period = (f"o.business_date >= '{first}'", f"o.business_date <= '{last}'")
+    where = (*queries.limits("o"), *period, "o.status = 'paid'", *(segment.where if segment else ()))
     tables = "orders AS o" + (" JOIN members AS m ON m.id = o.member_id" if segment else "")
     columns = "o.member_id AS member_id, COUNT(*) AS order_count, SUM(o.pay_amount) AS paid"
     by_member = _select(columns, tables, where) + "\nGROUP BY o.member_id"
@@ -130,7 +132,7 @@ async def read_buying(queries: ScopedQueries, today: date, segment: Segment | No
         "  COALESCE(SUM(CASE WHEN t.order_count >= 2 AND t.member_id IS NOT NULL THEN 1 ELSE 0 END), 0) AS repeaters\n"
         f"FROM ({by_member}) AS t"
     )
-    paid = Decimal(str(row.paid)).quantize(Decimal("0.01"))
+    paid = Decimal(str(row.paid)).quantize(CENT)
     return Buying(first, last, int(row.payers), int(row.repeaters), int(row.orders), paid)
 
 
@@ -153,7 +155,7 @@ async def _condition(queries: ScopedQueries, word: str, now: datetime) -> Condit
 
 async def _high_value(queries: ScopedQueries) -> Condition:
     """The best fifth of those who have paid, as an amount that can be read: whole tens, rounded down."""
-    where = ("m.first_paid_at IS NOT NULL", *queries.stores("m"), "m.tenant_id = :tenant")
+    where = (*queries.limits("m"), "m.first_paid_at IS NOT NULL")
     buyers = int((await queries.row(_select("COUNT(*) AS members", "members AS m", where))).members)
     if not buyers:
         return Condition("累计消费排在前 20%（还没有成交会员）", "m.total_spent > 0")
@@ -196,7 +198,7 @@ def _orders_since(queries: ScopedQueries, word: str, now: datetime) -> Condition
     """Members who have paid before, but not in the last days."""
     days = _QUIET_DAYS[word]
     day = now.date() - timedelta(days=days)
-    where = ("o.member_id = m.id", "o.status = 'paid'", f"o.business_date >= '{day}'", *queries.stores("o"))
+    where = (*queries.limits("o"), "o.member_id = m.id", f"o.business_date >= '{day}'", "o.status = 'paid'")
     recent = "SELECT o.id FROM orders AS o WHERE " + " AND ".join(where)  # noqa: S608 - see the top
     rule = f"以前买过，{day} 以来（{days} 天）没有成交"
     return Condition(rule, f"m.first_paid_at IS NOT NULL\n  AND NOT EXISTS ({recent})")

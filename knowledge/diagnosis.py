@@ -24,7 +24,7 @@ from knowledge.hypotheses import (
     RATIOS,
     SUMS,
     Case,
-    coupon_finding,
+    coupon_findings,
     customer_findings,
     metric_of,
     payment_findings,
@@ -78,7 +78,7 @@ async def diagnose(
     findings = [
         *customer_findings(case),
         *await payment_findings(case, reader),
-        await coupon_finding(case, reader),
+        *await coupon_findings(case, reader),
     ]
     findings.sort(key=lambda finding: -(finding.share or 0.0))
     return Diagnosis(case.change, windows, span, (*findings, *untestable_findings()))

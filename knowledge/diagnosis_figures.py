@@ -48,24 +48,25 @@ _LOST = """
                 AND p.business_date = o.business_date AND p.status = 'paid' AND p.created_at >= o.created_at
         )
 """
+# Orders and coupons stand one under the other and meet by counting: joined, SQLite reads one list per member.
 _HOLDERS = """
-    SELECT h.holder AS holder, COUNT(*) AS members, SUM(CASE WHEN h.paid >= 2 THEN 1 ELSE 0 END) AS repeats
+    SELECT d.holder AS holder, COUNT(*) AS members, SUM(CASE WHEN d.paid >= 2 THEN 1 ELSE 0 END) AS repeats
     FROM (
-        SELECT d.paid AS paid, CASE WHEN EXISTS (
-            SELECT 1 FROM member_coupons AS c
-            WHERE c.member_id = d.member_id AND c.tenant_id = :tenant AND c.issued_at < :opening
-                AND c.expires_at >= :opening AND (c.used_at IS NULL OR c.used_at >= :opening)
-        ) THEN 1 ELSE 0 END AS holder
+        SELECT u.member_id AS member_id, SUM(u.paid) AS paid, MAX(u.holder) AS holder
         FROM (
-            SELECT o.member_id AS member_id, COUNT(*) AS paid
-            FROM orders AS o
+            SELECT o.member_id AS member_id, 1 AS paid, 0 AS holder FROM orders AS o
             WHERE o.tenant_id = :tenant AND o.store_id IN (:stores)
                 AND o.business_date >= :first AND o.business_date < :after
                 AND o.status = 'paid' AND NOT o.member_id IS NULL
-            GROUP BY o.member_id
-        ) AS d
-    ) AS h
-    GROUP BY h.holder
+            UNION ALL
+            SELECT c.member_id AS member_id, 0 AS paid, 1 AS holder FROM member_coupons AS c
+            WHERE c.tenant_id = :tenant AND c.issued_at < :opening AND c.expires_at >= :opening
+                AND (c.used_at IS NULL OR c.used_at >= :opening)
+        ) AS u
+        GROUP BY u.member_id
+    ) AS d
+    WHERE d.paid >= 1
+    GROUP BY d.holder
 """
 _EXPIRED = """
     SELECT COUNT(*) AS coupons FROM member_coupons AS c JOIN members AS m ON m.id = c.member_id

@@ -9,7 +9,7 @@ from decimal import Decimal
 from knowledge.catalogue import Catalogue, Metric
 from knowledge.diagnosis import Diagnosis
 from knowledge.evidence import Finding
-from knowledge.wording import number_text
+from knowledge.wording import number_text, points
 
 CHANGED = "{title}{way}：{label}（{dates}）{now}，之前（{dates_before}）{before}，{change} (data)"
 SAME = "{title}没有变化：{label}（{dates}）和之前（{dates_before}）都是 {now} (data)"
@@ -23,6 +23,7 @@ REFUTED = "已排除：{names} (data)"
 UNTESTABLE = "查不了（没有数据）：{names}"
 EFFECT = "影响 {effect}，约占 {share}"
 SMALL = "故障属实，但对{title}的影响很小"
+COUPONS = "优惠券过期"
 PRIMARY, SECONDARY = "主要原因", "次要原因"
 
 
@@ -74,7 +75,7 @@ class DiagnosisWording:
         if values["now"] == values["before"]:
             return SAME.format(**values)
         way = "下降了" if change.delta < 0 else "没有下降，是上升的"
-        return CHANGED.format(**values, way=way, change=self._difference(change.delta, change.before))
+        return CHANGED.format(**values, way=way, change=self._difference(change.now, change.before))
 
     def _usual(self) -> str:
         change = self.found.change
@@ -83,14 +84,14 @@ class DiagnosisWording:
         return (USUAL if change.usual else UNUSUAL).format(windows=change.windows, z=f"{change.z:.1f}")
 
     def _value(self, value: float) -> str:
-        return number_text(Decimal(repr(value)), self.metric.unit)
+        return number_text(_decimal(value), self.metric.unit)
 
-    def _difference(self, delta: float, before: float) -> str:
-        """Return 少了 12.6 个百分点, or 少了 ¥113.0万（24.3%）."""
-        word = "少了" if delta < 0 else "多了"
+    def _difference(self, now: float, before: float) -> str:
+        """Return 少了 12.6 个百分点, or 少了 ¥111.6万（24.1%）."""
+        word = "少了" if now < before else "多了"
         if self.metric.unit == "ratio":
-            return f"{word} {abs(delta) * 100:.1f} 个百分点"
-        return f"{word} {self._value(abs(delta))}" + (f"（{abs(delta / before):.1%}）" if before else "")
+            return f"{word} {abs(points(_decimal(now), _decimal(before)))} 个百分点"
+        return f"{word} {self._value(abs(now - before))}" + (f"（{abs(now / before - 1):.1%}）" if before else "")
 
     def _signed(self, effect: float) -> str:
         sign = "-" if effect < 0 else "+"
@@ -142,7 +143,14 @@ def _new_customers(finding: Finding, n: Numbers) -> str:
     )
 
 
-def _new_amount(finding: Finding, n: Numbers) -> str:
+def _new_orders(finding: Finding, n: Numbers) -> str:
+    return (
+        f"{_name(finding)}：{n['orders_before']:,.0f} → {n['orders_now']:,.0f} 笔"
+        f"（{_relative(n['orders_before'], n['orders_now'])}），客单价 {_yuan(n['aov_before'])} → {_yuan(n['aov_now'])}"
+    )
+
+
+def _amount(finding: Finding, n: Numbers) -> str:
     return f"{_name(finding)}：{_yuan(n['aov_before'])} → {_yuan(n['aov_now'])}"
 
 
@@ -163,7 +171,9 @@ def _coupons(finding: Finding, n: Numbers) -> str:
 _WORDING: Mapping[str, Callable[[Finding, Numbers], str]] = {
     "old_customers": _old_customers,
     "new_customers": _new_customers,
-    "new_amount": _new_amount,
+    "new_orders": _new_orders,
+    "new_amount": _amount,
+    "old_amount": _amount,
     "payment_failures": _payment,
     "coupon_expiry": _coupons,
 }
@@ -172,19 +182,21 @@ _WORDING: Mapping[str, Callable[[Finding, Numbers], str]] = {
 def _name(finding: Finding) -> str:
     """Return the cause in a few words, by the way its figures went."""
     n = finding.numbers
-    match finding.name:
-        case "old_customers":
-            return "老客下单变少" if n["orders_now"] < n["orders_before"] else "老客下单变多"
-        case "new_customers":
-            return "新客占比升高" if n["share_now"] > n["share_before"] else "新客占比降低"
-        case "new_amount":
-            return "新客客单价变低" if n["aov_now"] < n["aov_before"] else "新客客单价变高"
-        case "payment_failures":
-            return f"{finding.subject}支付失败增多" if finding.fault else "支付失败"
-        case "coupon_expiry":
-            return "优惠券过期"
-        case _:
-            return finding.subject
+    if finding.name == "payment_failures":
+        return f"{finding.subject}支付失败增多" if finding.fault else "支付失败"
+    if finding.name not in _NAMES:
+        return finding.subject or COUPONS
+    figure, less, more = _NAMES[finding.name]
+    return less if n[f"{figure}_now"] < n[f"{figure}_before"] else more
+
+
+_NAMES: Mapping[str, tuple[str, str, str]] = {
+    "old_customers": ("orders", "老客下单变少", "老客下单变多"),
+    "old_amount": ("aov", "老客客单价变低", "老客客单价变高"),
+    "new_customers": ("share", "新客占比降低", "新客占比升高"),
+    "new_orders": ("orders", "新客订单变少", "新客订单变多"),
+    "new_amount": ("aov", "新客客单价变低", "新客客单价变高"),
+}
 
 
 def _each(n: Numbers, when: str) -> float:
@@ -197,5 +209,9 @@ def _relative(before: float, now: float) -> str:
     return f"{'↓' if now < before else '↑'}{abs(now / before - 1):.1%}"
 
 
+def _decimal(value: float) -> Decimal:
+    return Decimal(repr(value))
+
+
 def _yuan(value: float) -> str:
-    return number_text(Decimal(repr(value)), "yuan")
+    return number_text(_decimal(value), "yuan")

@@ -18,7 +18,7 @@ import structlog
 from db.models import Member
 from knowledge.address_terms import address_of
 from knowledge.almanac import Festival, spoken_day
-from knowledge.greetings import Seed, birthday_text, degrees, festival_text, lead_words, weather_text
+from knowledge.greetings import Seed, birthday_text, degrees, festival_text, lead_words, spoken_likes, weather_text
 from knowledge.weather import Forecast
 from knowledge.wording_checks import Facts, check
 
@@ -32,6 +32,7 @@ SYSTEM = (
     "wish 不是「快乐」时，正文不能出现「快乐」。天气数字照抄，不许改。"
 )
 EXTRA_CHARS = 80
+LONG_NUMBER = re.compile(r"\d[\d\s-]{4,}\d")  # a phone or card number that the clerk typed along
 BOUGHT = re.compile(
     r"(?:买|入手|带走|添|拿)了?(?:一|两|几)?(?:件|条|双|套|个|只|款|顶|副|块|支)?"
     r"(?P<thing>[\u4e00-\u9fffA-Za-z]{2,10}?)(?:[，。,.!！；;\s]|$|，|给|送|很|了|呢|吧)"
@@ -80,9 +81,9 @@ class Recipient:
 
     @classmethod
     def of(cls, member: Member, today: date) -> Recipient:
-        """Return the member as a recipient; of several preferences the day picks one."""
+        """Return the member as a recipient; of the preferences that may be spoken of, the day picks one."""
         age = today.year - member.birth_year if member.birth_year else None
-        likes = member.preferences
+        likes = spoken_likes(member.preferences)
         preference = likes[(member.id + today.toordinal()) % len(likes)] if likes else ""
         return cls(member.id, address_of(member.name, member.gender, age), member.level, preference)
 
@@ -105,7 +106,8 @@ class Drafts:
             extra,
         )
         data = {"kind": "birthday", "who": to.address, "level": to.level, "preference": to.preference}
-        return await self._write(data | {"clerk_words": extra[:EXTRA_CHARS], "variant": again}, facts, template)
+        words = LONG_NUMBER.sub("***", extra)[:EXTRA_CHARS]
+        return await self._write(data | {"clerk_words": words, "variant": again}, facts, template)
 
     async def weather(self, to: Recipient, forecast: Forecast, today: date, again: int = 0) -> Draft:
         """Return a weather reminder for customers."""

@@ -31,7 +31,7 @@ CONCEPT_WEIGHT = 2.0
 # Cosines under which a match is more likely wrong than right; measured on tests/fixtures/kb_questions.jsonl.
 HASHING_THRESHOLD = 0.2
 SENTENCE_THRESHOLD = 0.5
-TWO_UNLIKE_TEXTS = ("复购率怎么算", "羽绒服可以水洗")
+TWO_UNLIKE_TEXTS = ("复购率怎么算", "羽绒服可水洗")  # of one length: unknown tokens differ by position alone
 BLIND_COSINE = 0.999
 QUERY_PREFIX = "为这个句子生成表示以用于检索相关文章："  # model card of BAAI/bge-base-zh-v1.5
 

@@ -56,6 +56,7 @@ class Library:
     openings: tuple[str, ...]
     wishes: tuple[str, ...]
     closings: tuple[str, ...]
+    likes: Mapping[str, str]
     weather: Mapping[str, tuple[str, ...]]
     holiday: Mapping[str, tuple[str, ...]]
     named: Mapping[str, tuple[str, ...]]
@@ -70,10 +71,17 @@ def library() -> Library:
         openings=tuple(birthday["openings"]),
         wishes=tuple(birthday["wishes"]),
         closings=tuple(birthday["closings"]),
+        likes=dict(birthday["likes"]),
         weather={kind: tuple(pieces) for kind, pieces in raw["weather"].items()},
         holiday={kind: tuple(pieces) for kind, pieces in holiday.items() if kind != "named"},
         named={name: tuple(pieces) for name, pieces in holiday["named"].items()},
     )
+
+
+def spoken_likes(preferences: Sequence[str]) -> list[str]:
+    """Return the preferences that may be spoken of to the customer, in the words for it."""
+    likes = library().likes
+    return [likes[preference] for preference in preferences if preference in likes]
 
 
 def birthday_text(seed: Seed, facts: Facts, *, level: str = "", preference: str = "", bought: str = "") -> str:

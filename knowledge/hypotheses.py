@@ -82,7 +82,8 @@ def _old_customers(case: Case) -> Finding:
     figure = _aov_of(OLD) if case.metric == "aov" else _orders_of(OLD)
     floor = 0.0 if case.metric == "aov" else math.sqrt(figure(case.now))  # a count varies by its own root at least
     z = case.baseline(figure).z(figure(case.now), floor)
-    finding = Finding("old_customers", OLD, "inconclusive", _customer_numbers(case, OLD), z=z)
+    name = "old_amount" if case.metric == "aov" else "old_customers"
+    finding = Finding(name, OLD, "inconclusive", _customer_numbers(case, OLD), z=z)
     return judge(finding, case.moved(z), _rate_effect(case, OLD), case.change)
 
 
@@ -96,7 +97,8 @@ def _new_customers(case: Case) -> Finding:
     floor = binomial_error(share(case.now), case.now.total(base))
     z = case.baseline(share).z(share(case.now), floor)
     numbers = _customer_numbers(case, NEW) | {"share_before": share(case.before), "share_now": share(case.now)}
-    finding = Finding("new_customers", NEW, "inconclusive", numbers, z=z)
+    name = "new_orders" if case.metric in SUMS else "new_customers"
+    finding = Finding(name, NEW, "inconclusive", numbers, z=z)
     return judge(finding, case.moved(z), _mix_effect(case), case.change)
 
 
@@ -154,7 +156,12 @@ async def _metric_with(case: Case, reader: FigureReader, store: StoreRef, restor
     return {"gmv": gmv, "order_count": count, "aov": gmv / count if count else 0.0}[case.metric]
 
 
-async def coupon_finding(case: Case, reader: FigureReader) -> Finding:
+async def coupon_findings(case: Case, reader: FigureReader) -> list[Finding]:
+    """Return whether coupons ran out, where that could bear on the metric."""
+    return [await _coupons(case, reader)] if case.metric in {"repeat_rate", "gmv", "order_count"} else []
+
+
+async def _coupons(case: Case, reader: FigureReader) -> Finding:
     """Judge whether fewer active members held a coupon, by the repeat rates of those who did and did not."""
     now, before = await reader.holders(case.now.period), await reader.holders(case.before.period)
     earlier = [before, *[await reader.holders(window.period) for window in case.history[1:]]]

@@ -97,8 +97,9 @@ class KbStore:
     async def adopt(self, index: VectorIndex) -> None:
         """Fill another index from the rows and search it from now on; meanwhile the old one answers."""
         await self._fill(index)
-        self._index = index
-        self._seen = None
+        async with self._refreshing:
+            self._index = index
+            self._seen = None
 
     async def rebuild_index(self, index: VectorIndex, now: datetime, progress: Progress | None = None) -> int:
         """Embed every row anew, fill the given empty index and use it; return how many rows there are."""

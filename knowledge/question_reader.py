@@ -62,10 +62,17 @@ def _cheapest(text: str, at: int, best: list[_Path], edges: Iterator[tuple[int, 
     chosen = _Path(UNREAD_COST + rest.cost, (Unknown(text[at]), *rest.tokens))
     longest = 0
     for end, token in edges:
+        if _splits_number(text, at) or _splits_number(text, end):
+            continue
         cost = WORD_COST + best[end].cost
         if cost < chosen.cost or (cost == chosen.cost and end > longest):
             chosen, longest = _Path(cost, (token, *best[end].tokens)), end
     return chosen
+
+
+def _splits_number(text: str, at: int) -> bool:
+    """Tell whether the position lies between two digits: 11月 must not be read as a stray 1 and 1月."""
+    return 0 < at < len(text) and text[at - 1].isdecimal() and text[at].isdecimal()
 
 
 def _edges(

@@ -99,38 +99,39 @@ class VectorIndex(Protocol):
 
 @dataclass(slots=True)
 class BruteForceIndex:
-    """Every vector in memory and one matrix product per question: exact, 0.6 ms at 10,000 documents of 768."""
+    """Every vector in memory and one matrix product per question: exact, 0.6 ms at 10,000 documents of 768.
 
-    _entries: dict[str, Entry] = field(default_factory=dict)
-    _matrix: tuple[list[Entry], Vectors] | None = None
+    The entries are replaced, never changed in place, so that the thread which multiplies sees one state of them.
+    """
+
+    _entries: Mapping[str, Entry] = field(default_factory=dict)
+    _stacked: tuple[Mapping[str, Entry], Vectors] | None = None
 
     async def upsert(self, entries: Sequence[Entry]) -> None:
         """Add entries, replacing those of the same slug."""
-        self._entries |= {entry.slug: entry for entry in entries}
-        self._matrix = None
+        self._entries = {**self._entries, **{entry.slug: entry for entry in entries}}
 
     async def delete(self, slugs: Sequence[str]) -> None:
         """Forget entries."""
-        for slug in slugs:
-            self._entries.pop(slug, None)
-        self._matrix = None
+        gone = set(slugs)
+        self._entries = {slug: entry for slug, entry in self._entries.items() if slug not in gone}
 
     async def query(self, vector: Vectors, k: int, tag: str | None = None) -> list[Hit]:
         """Return the `k` nearest, best first; equal scores in the order of their slugs."""
-        if not self._entries:
-            return []
-        entries, matrix = self._stacked()
-        scored = zip(entries, (matrix @ vector).tolist(), strict=True)
+        scored = await anyio.to_thread.run_sync(self._scored, vector) if self._entries else []
         hits = [Hit(entry.slug, score) for entry, score in scored if tag is None or tag in entry.tags]
         return sorted(hits, key=lambda hit: (-hit.score, hit.slug))[:k]
 
-    def _stacked(self) -> tuple[list[Entry], Vectors]:
+    def _scored(self, vector: Vectors) -> list[tuple[Entry, float]]:
         import numpy as np  # noqa: PLC0415 - 0.1 s that a start-up need not pay
 
-        if self._matrix is None:
-            entries = list(self._entries.values())
-            self._matrix = entries, np.stack([entry.vector for entry in entries]).astype(np.float32)
-        return self._matrix
+        entries, stacked = self._entries, self._stacked
+        if not entries:
+            return []
+        if stacked is None or stacked[0] is not entries:
+            stacked = entries, np.stack([entry.vector for entry in entries.values()]).astype(np.float32)
+            self._stacked = stacked
+        return list(zip(entries.values(), (stacked[1] @ vector).tolist(), strict=True))
 
     async def known(self) -> Mapping[str, str]:
         """Return the digest of every entry by slug."""

@@ -38,8 +38,13 @@ def change_text(now: Decimal | None, before: Decimal | None, unit: Unit) -> str:
     if now is None or before is None:
         return ""
     if unit == "ratio":
-        return _arrow(_rounded((now - before) * 100, "0.1"), "个百分点")
+        return _arrow(points(now, before), "个百分点")
     return _arrow(_rounded((now - before) / before * 100, "0.1"), "%") if before else ""
+
+
+def points(now: Decimal, before: Decimal) -> Decimal:
+    """Return a difference of shares in percentage points, of the shares as they are shown: readers subtract too."""
+    return _rounded(now * 100, "0.1") - _rounded(before * 100, "0.1")
 
 
 def day_text(day: str) -> str:

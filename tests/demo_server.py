@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
+from pydantic import SecretStr
 
 from bot.config import DatabaseSettings, KnowledgeSettings, ScheduleSettings, Settings
 from bot.runtime import Runtime
-from bot.server import ADMIN, RUNTIME, build_app
+from bot.sandbox.stage import DemoStage
+from bot.server import ADMIN, RUNTIME, STAGE, build_app
 
 PATIENCE = 20.0
 T = TypeVar("T")
@@ -31,6 +33,10 @@ class DemoServer:
     @property
     def runtime(self) -> Runtime:
         return self.app[RUNTIME]
+
+    @property
+    def stage(self) -> DemoStage:
+        return self.app[STAGE]
 
     @property
     def admin_password(self) -> str:
@@ -77,7 +83,7 @@ def demo_settings(database_url: str, state: Path, **more: Any) -> Settings:
     """Settings of a demo whose schedule stands still."""
     return Settings(
         demo=True,
-        database=DatabaseSettings(url=database_url),  # type: ignore[arg-type]
+        database=DatabaseSettings(url=SecretStr(database_url)),
         knowledge=KnowledgeSettings(directory=state / "chroma"),
         schedule=ScheduleSettings(enabled=False),
         state_directory=state,
@@ -93,7 +99,7 @@ async def serve(settings: Settings) -> AsyncIterator[DemoServer]:
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession() as http:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
             yield DemoServer(f"http://127.0.0.1:{runner.addresses[0][1]}", app, http)
     finally:
         await runner.cleanup()

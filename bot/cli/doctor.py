@@ -73,7 +73,8 @@ async def examine(settings: Settings) -> list[Finding]:
         if tenant.dingtalk is not None:
             findings.append(await _dingtalk(key, tenant.dingtalk))
     if not settings.tenants:
-        findings.append(Finding("平台", "warn", "没有配置企业微信或钉钉", "演示不需要；正式使用请照 config.example.toml 填写"))
+        fix = "演示不需要；正式使用请照 config.example.toml 填写"
+        findings.append(Finding("平台", "warn", "没有配置企业微信或钉钉", fix))
     return findings
 
 
@@ -93,6 +94,9 @@ def _disk(directory: Path) -> Finding:
 async def _database(url: str) -> list[Finding]:
     database = Database(url)
     name = f"数据库（{database.url.get_backend_name()}）"
+    if _is_missing_file(database):
+        await database.close()
+        return [Finding(name, "warn", "还没有建", "演示：daogou serve --demo；或 daogou seed")]
     try:
         async with database.read() as session:
             await session.execute(text("SELECT 1"))
@@ -104,10 +108,15 @@ async def _database(url: str) -> list[Finding]:
         await database.close()
 
 
+def _is_missing_file(database: Database) -> bool:
+    return database.is_sqlite and not Path(database.url.database or "").exists()
+
+
 async def _contents(database: Database) -> list[Finding]:
     revision = await current_revision(database)
     if revision != newest_revision():
-        return [Finding("表结构", "warn", f"版本 {revision or '空'}，需要升级", "启动服务或执行 daogou seed 时会自动升级")]
+        fix = "启动服务或执行 daogou seed 时会自动升级"
+        return [Finding("表结构", "warn", f"版本 {revision or '空'}，需要升级", fix)]
     async with database.read() as session:
         tenants = (await session.scalars(select(Tenant))).all()
         staff = await session.scalar(select(func.count()).select_from(Staff)) or 0
@@ -118,7 +127,8 @@ async def _contents(database: Database) -> list[Finding]:
     fix = "" if tenants else "演示：daogou serve --demo；正式：在配置里加 [tenants.xxx]"
     found.append(Finding("企业", "ok" if tenants else "warn", f"{names}，{staff} 位员工", fix))
     fix = "在 /admin 看每一条的原因" if dead or stuck else ""
-    found.append(Finding("消息", "warn" if dead or stuck else "ok", f"处理失败 {dead} 条，发送失败或未知 {stuck} 条", fix))
+    detail = f"处理失败 {dead} 条，发送失败或未知 {stuck} 条"
+    found.append(Finding("消息", "warn" if dead or stuck else "ok", detail, fix))
     return found
 
 
@@ -137,9 +147,10 @@ def _llm(settings: Settings) -> Finding:
 def _weather(settings: Settings) -> Finding:
     weather = settings.weather
     if weather.provider == "sample":
-        return Finding("天气", "warn", "示例天气，不是真的", "正式使用请设 weather.provider = \"caiyun\" 和 weather.token")
+        fix = '正式使用请设 weather.provider = "caiyun" 和 weather.token'
+        return Finding("天气", "warn", "示例天气，不是真的", fix)
     if weather.token is None:
-        return Finding("天气", "fail", "彩云天气没有 token", "在 https://platform.caiyunapp.com 申请后填到 weather.token")
+        return Finding("天气", "fail", "彩云天气没有 token", "在彩云开放平台申请后填到 weather.token")
     return Finding("天气", "ok", "彩云天气")
 
 
@@ -156,12 +167,14 @@ async def _crm(settings: Settings) -> Finding:
 
 async def _wecom(key: str, settings: WecomSettings) -> Finding:
     platform = WecomPlatform(settings)
-    return await _credentials(f"企业微信（{key}）", platform.check, platform.close, "检查 corp_id、secret 和企业可信 IP")
+    fix = "检查 corp_id、secret 和企业可信 IP"
+    return await _credentials(f"企业微信（{key}）", platform.check, platform.close, fix)
 
 
 async def _dingtalk(key: str, settings: DingtalkSettings) -> Finding:
     platform = DingtalkPlatform(settings)
-    return await _credentials(f"钉钉（{key}）", platform.check, platform.close, "检查 client_id、client_secret，应用要已发布")
+    fix = "检查 client_id、client_secret，应用要已发布"
+    return await _credentials(f"钉钉（{key}）", platform.check, platform.close, fix)
 
 
 async def _credentials(

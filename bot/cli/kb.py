@@ -75,11 +75,7 @@ async def run(args: argparse.Namespace, settings: Settings) -> int:
     try:
         async with open_runtime(settings) as runtime:
             tenant_id = runtime.tenant(args.tenant).tenant_id
-            library = Library(runtime.database, settings.knowledge.directory)
-            try:
-                await verb(library, tenant_id, args)
-            finally:
-                await library.close()
+            await verb(runtime.library, tenant_id, args)
     except (NoTenant, DocumentError, QuestionsError, KbError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -14,7 +14,7 @@ from bot.cli.arguments import day
 from bot.config import Settings
 from db.engine import Database
 from db.migrate import MigrationError, migrate
-from db.seed import BadSeedRequest, CheckFigures, SeedError, check_request, seed
+from db.seed import DEFAULT_ORDERS, BadSeedRequest, CheckFigures, SeedError, check_request, seed
 from handlers.clock import DEFAULT_ZONE
 
 EPILOG = """\
@@ -26,7 +26,6 @@ EPILOG = """\
 数据：10 家门店、3,000 位会员、DATE 之前 90 天的订单，DATE 当天只到上午 10:30（都算在订单数里）。
 最近 7 天里埋了一个故事：老客少下单三成，新客变多但客单价低，3 号店支付成功率下降。
 """
-DEFAULT_ORDERS = 40_000
 BAD_COUNT = "订单数要是一个整数，{text} 不是"
 STARTED = "→ 生成演示数据：今天是 {day}，{orders:,} 笔订单"
 DONE = "✓ 完成，用时 {seconds:.1f} 秒"
@@ -40,7 +39,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--as-of", type=day, metavar="DATE", help="把这一天当作今天，如 2026-11-21（默认今天）")
     parser.add_argument(
-        "--orders", type=_count, default=DEFAULT_ORDERS, metavar="N", help="订单数（默认 40000，最少 100）"
+        "--orders", type=_count, default=DEFAULT_ORDERS, metavar="N", help="订单数（默认 4 万，最少 100）"
     )
     parser.set_defaults(run=run)
 

@@ -20,9 +20,9 @@ from bot.config import Settings
 from bot.runtime import load_knowledge
 from bot.server import ADMIN, DEMO_TENANT, build_app
 from db.engine import Database
-from db.migrate import migrate
+from db.migrate import MigrationError, migrate
 from db.models import Tenant
-from db.seed import seed
+from db.seed import SeedError, seed
 from handlers.clock import DEFAULT_ZONE
 
 EPILOG = """\
@@ -66,7 +66,7 @@ async def run(args: argparse.Namespace, settings: Settings) -> int:
         if settings.demo:
             await prepare_demo(settings)
         await _serve(settings, listening)
-    except CannotStart as error:
+    except (CannotStart, MigrationError, SeedError) as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
     except (OperationalError, OSError) as error:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import Settings
@@ -87,7 +87,7 @@ async def _bind(session: AsyncSession, tenant_id: int, args: argparse.Namespace)
     person = await session.get(Staff, args.staff)
     if person is None or person.tenant_id != tenant_id:
         raise StaffError(NO_STAFF.format(staff_id=args.staff))
-    user_id = args.user.casefold()
+    user_id = args.user
     values = {"tenant_id": tenant_id, "staff_id": person.id, "platform": args.platform, "user_id": user_id}
     if await insert_new(session, StaffIdentity, values | {"created_at": datetime.now(UTC)}) is None:
         owner = await session.scalar(select(StaffIdentity.staff_id).where(*_is(tenant_id, args)))
@@ -104,9 +104,9 @@ async def _unbind(session: AsyncSession, tenant_id: int, args: argparse.Namespac
     return [UNBOUND]
 
 
-def _is(tenant_id: int, args: argparse.Namespace) -> tuple[object, ...]:
+def _is(tenant_id: int, args: argparse.Namespace) -> tuple[ColumnElement[bool], ...]:
     return (
         StaffIdentity.tenant_id == tenant_id,
         StaffIdentity.platform == args.platform,
-        StaffIdentity.user_id == args.user.casefold(),
+        StaffIdentity.user_id == args.user,
     )

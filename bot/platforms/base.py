@@ -58,8 +58,14 @@ class Platform(Protocol):
         """Return the payloads that show this part, in order; pure. A long text becomes several."""
         ...
 
-    async def send(self, address: Address, payload: dict[str, Any], card: CardRef | None = None) -> Receipt:
-        """Send one payload; raise `Refused`, `TryLater` or `Unknown` when it did not arrive for certain."""
+    async def send(
+        self, address: Address, payload: dict[str, Any], card: CardRef | None = None, *, key: str = ""
+    ) -> Receipt:
+        """Send one payload; raise `Refused`, `TryLater` or `Unknown` when it did not arrive for certain.
+
+        `key` names the delivery: a platform that drops doubles by content needs it to tell a retry from the same
+        answer given twice.
+        """
         ...
 
     async def update_card(self, address: Address, content: Card, card: CardRef) -> Receipt:

@@ -67,7 +67,7 @@ def set_up_admin(app: web.Application, login: AdminLogin, database: Database) ->
         if opened is None:
             error = TOO_MANY if login.tries > MAX_TRIES else WRONG
             return _page("login.html", request, {"error": error}, status=403)
-        response = web.HTTPSeeOther("/admin")
+        response = web.Response(status=303, headers={"Location": "/admin"})
         response.set_cookie(COOKIE, opened, httponly=True, samesite="Strict", path="/admin")
         return response
 

@@ -11,7 +11,7 @@ from bot.assistant import Assistant, Question, UnknownPerson
 from bot.json_text import to_json
 from bot.metrics import Metrics
 from bot.web.errors import BadRequest, read_json
-from bot.web.keys import Caller
+from bot.web.keys import CALLER, Caller
 from handlers.crm_executor import CrmExecutor
 from handlers.turn import Person
 
@@ -39,7 +39,7 @@ def api_routes(
         query, prev = body.get("query"), body.get("prev")
         if not isinstance(query, str) or not query.strip() or len(query) > QUERY_CHARS:
             raise BadRequest(NO_QUERY)
-        caller: Caller = request["caller"]
+        caller = request[CALLER]
         question = Question(query, _staff_id(caller, body), prev if isinstance(prev, str) else None)
         try:
             answer = await assistant_of(caller).ask(question)
@@ -51,7 +51,7 @@ def api_routes(
     async def execute(request: web.Request) -> web.Response:
         """Launch `{"plan"}` and answer with the execution; the same plan again gives the old receipt."""
         body = await read_json(request)
-        caller: Caller = request["caller"]
+        caller = request[CALLER]
         if not isinstance(body.get("plan"), dict):
             raise BadRequest(NO_PLAN)
         assistant = assistant_of(caller)

@@ -36,7 +36,7 @@ def wecom_routes(
         """Refuse without a hint to the sender; the reason is ours to read."""
         metrics.updates.labels("wecom", "rejected").inc()
         log.warning("wecom.rejected", tenant=request.match_info["tenant"], reason=error.reason)
-        return web.Response(status=403)
+        return web.Response(status=error.status)
 
     async def verify_url(request: web.Request) -> web.Response:
         """Answer the GET check with exactly the decrypted digits (doc 90930)."""

@@ -28,6 +28,9 @@ class Caller:
     may_choose: bool = False
 
 
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+
+
 def is_loopback(host: str) -> bool:
     """Whether this address can only be reached from the same machine."""
     if host == "localhost":
@@ -51,7 +54,7 @@ def key_middleware(server: ServerSettings, *, demo_tenant: str | None) -> Callab
             caller = Caller(demo_tenant, None, may_choose=True)
         if caller is None:
             return web.json_response({"ok": False, "error": NO_KEY}, status=401)
-        request["caller"] = caller
+        request[CALLER] = caller
         return await handler(request)
 
     return check

@@ -24,7 +24,7 @@ def draw(kind: str, value: Any, context: AutogenContext) -> str | Literal[False]
         return False
     if isinstance(value, UtcDateTime):
         context.imports.add(MYSQL_IMPORT)
-        return 'sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql")'
+        return 'sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")'
     if isinstance(value, Money):
         return "sa.Numeric(12, 2)"
     if value is BigId:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base, TenantRow
+from db.base import Base, TenantRow, key_text
 
 
 class ActionLog(TenantRow, Base):
@@ -21,7 +21,7 @@ class ActionLog(TenantRow, Base):
     __tablename__ = "action_logs"
     __table_args__ = (UniqueConstraint("tenant_id", "idempotency_key"),)
 
-    idempotency_key: Mapped[str] = mapped_column(String(80))
+    idempotency_key: Mapped[str] = mapped_column(key_text(80))
     action: Mapped[str] = mapped_column(String(32))  # create_coupon | publish_coupon
     status: Mapped[str] = mapped_column(String(16))  # pending | succeeded | failed
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base, TenantRow
+from db.base import Base, TenantRow, key_text
 
 
 class Campaign(TenantRow, Base):
@@ -18,7 +18,7 @@ class Campaign(TenantRow, Base):
     __tablename__ = "campaigns"
     __table_args__ = (UniqueConstraint("tenant_id", "idempotency_key"),)
 
-    idempotency_key: Mapped[str] = mapped_column(String(64))
+    idempotency_key: Mapped[str] = mapped_column(key_text(64))
     goal: Mapped[str] = mapped_column(String(255))
     plan: Mapped[dict[str, Any]] = mapped_column(JSON)
     budget: Mapped[Decimal]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base, BigId, TenantRow
+from db.base import Base, BigId, TenantRow, key_text
 
 
 class CardRow(TenantRow, Base):
@@ -21,7 +21,7 @@ class CardRow(TenantRow, Base):
 
     __tablename__ = "cards"
 
-    public_id: Mapped[str] = mapped_column(String(64), unique=True)
+    public_id: Mapped[str] = mapped_column(key_text(64), unique=True)
     conversation_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("conversations.id"))
     platform: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(32))

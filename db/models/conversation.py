@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base, BigId, TenantRow
+from db.base import Base, BigId, TenantRow, key_text
 
 
 class Conversation(TenantRow, Base):
@@ -18,7 +18,7 @@ class Conversation(TenantRow, Base):
     __table_args__ = (UniqueConstraint("tenant_id", "platform", "key"),)
 
     platform: Mapped[str] = mapped_column(String(16))
-    key: Mapped[str] = mapped_column(String(128))
+    key: Mapped[str] = mapped_column(key_text(128))
     is_group: Mapped[bool] = mapped_column(default=False)
     context: Mapped[dict[str, Any]] = mapped_column(JSON)
     updated_at: Mapped[datetime]

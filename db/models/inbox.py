@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base, TenantRow
+from db.base import Base, TenantRow, key_text
 
 
 class Inbox(TenantRow, Base):
@@ -26,8 +26,8 @@ class Inbox(TenantRow, Base):
     )
 
     platform: Mapped[str] = mapped_column(String(16))
-    dedupe_key: Mapped[str] = mapped_column(String(191))
-    conversation_key: Mapped[str] = mapped_column(String(128))
+    dedupe_key: Mapped[str] = mapped_column(key_text(191))
+    conversation_key: Mapped[str] = mapped_column(key_text(128))
     update: Mapped[dict[str, Any]] = mapped_column(JSON)
     status: Mapped[str] = mapped_column(String(8), default="new")  # new | working | done | dead
     attempts: Mapped[int] = mapped_column(default=0)

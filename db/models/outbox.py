@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base, BigId, TenantRow
+from db.base import Base, BigId, TenantRow, key_text
 
 
 class Outbox(TenantRow, Base):
@@ -28,8 +28,8 @@ class Outbox(TenantRow, Base):
 
     platform: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(32))  # reply | card_update | morning | evening
-    dedupe_key: Mapped[str] = mapped_column(String(191))
-    conversation_key: Mapped[str] = mapped_column(String(128), default="")
+    dedupe_key: Mapped[str] = mapped_column(key_text(191))
+    conversation_key: Mapped[str] = mapped_column(key_text(128), default="")
     address: Mapped[dict[str, Any]] = mapped_column(JSON)
     message: Mapped[dict[str, Any]] = mapped_column(JSON)
     card_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("cards.id"))
@@ -39,6 +39,7 @@ class Outbox(TenantRow, Base):
     due_date: Mapped[date | None]
     status: Mapped[str] = mapped_column(String(8), default="queued")  # queued|sending|sent|failed|unknown|expired
     attempts: Mapped[int] = mapped_column(default=0)
+    pieces_sent: Mapped[int] = mapped_column(default=0)  # of a message that is sent in several
     not_before: Mapped[datetime]
     expire_at: Mapped[datetime | None]
     owner: Mapped[str | None] = mapped_column(String(64))

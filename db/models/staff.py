@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base, TenantRow
+from db.base import Base, TenantRow, caseless_text
 
 
 class Staff(TenantRow, Base):
@@ -31,12 +31,12 @@ class StaffStore(TenantRow, Base):
 
 
 class StaffIdentity(TenantRow, Base):
-    """How one platform names this person; `user_id` is case-folded (WeCom answers may be lower-cased)."""
+    """How one platform names this person; `user_id` in the platform's spelling, found in any (WeCom lower-cases)."""
 
     __tablename__ = "staff_identities"
     __table_args__ = (UniqueConstraint("tenant_id", "platform", "user_id"),)
 
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
     platform: Mapped[str] = mapped_column(String(16))  # wecom | dingtalk
-    user_id: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[str] = mapped_column(caseless_text(64))
     created_at: Mapped[datetime]

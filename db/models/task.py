@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base, TenantRow
+from db.base import Base, TenantRow, key_text
 
 
 class Task(TenantRow, Base):
@@ -30,6 +30,6 @@ class Task(TenantRow, Base):
     state: Mapped[str] = mapped_column(String(16), default="open")  # open | done | snoozed | unsuitable | expired
     reason: Mapped[str | None] = mapped_column(String(255))
     evidence: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    dedupe_key: Mapped[str] = mapped_column(String(96))
+    dedupe_key: Mapped[str] = mapped_column(key_text(96))
     created_at: Mapped[datetime]
     done_at: Mapped[datetime | None]

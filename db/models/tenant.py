@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base
+from db.base import Base, key_text
 
 
 class Tenant(Base):
@@ -16,7 +16,7 @@ class Tenant(Base):
     __tablename__ = "tenants"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    key: Mapped[str] = mapped_column(String(32), unique=True)
+    key: Mapped[str] = mapped_column(key_text(32), unique=True)
     name: Mapped[str] = mapped_column(String(64))
     demo_as_of: Mapped[date | None]
     created_at: Mapped[datetime]

@@ -43,7 +43,7 @@ from db.seed.goods import collection
 from db.seed.hours import OPEN_UNTIL, open_day, whole_day
 from db.seed.ids import Ids, ids_after
 from db.seed.orders import CHUNK, Market, chunks, yuan
-from db.seed.people import Shopper, crowd, level_for, midnight
+from db.seed.people import Shopper, empty_crowd, level_for, member_rows, midnight
 from db.seed.sales import Sales
 from db.seed.size import Size, check_request
 from db.seed.story import plan_days
@@ -145,17 +145,19 @@ async def _set_up(request: Seed) -> Market:
     shops, goods, tickets = shops_of(stores), collection(tenant_id, ids), booklet(request.as_of, tenant_id, ids)
     profiles = {False: whole_day(), True: open_day()}
     plan = plan_days(request.as_of, request.size, profiles[True].weight / profiles[False].weight)
-    people = crowd(plan, profiles, request.size, shops, tenant_id, ids)
+    people = empty_crowd(plan)
+    members = member_rows(people, plan, profiles, request.size, shops, tenant_id, ids)
     firm = organisation(shops, tenant_id, ids, opened)
     for model, rows in (
         (Store, stores), (Staff, firm.staff), (StaffStore, firm.stores), (StaffIdentity, firm.identities),
-        (Schedule, schedule_rows(tenant_id, ids)), (Product, goods.rows), (Member, people.rows), (Coupon, tickets.rows),
+        (Schedule, schedule_rows(tenant_id, ids)), (Product, goods.rows), (Member, members), (Coupon, tickets.rows),
     ):  # fmt: skip
         await _insert(request.connection, model, rows)
     request.say(
-        ORGANISED.format(stores=len(stores), staff=len(firm.staff), products=len(goods.rows), members=len(people.rows))
+        ORGANISED.format(
+            stores=len(stores), staff=len(firm.staff), products=len(goods.rows), members=request.size.members
+        )
     )
-    people.rows.clear()  # written; at ten million orders they would weigh hundreds of megabytes
     return Market(tenant_id, plan, profiles, shops, goods.articles, people, tickets, ids, Sales())
 
 

@@ -60,17 +60,28 @@ class Joining:
 
     at: datetime
     appetite: float
-    block: int = 0
     visit: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """The member rows and who of them buys: `established` before the first day, `joiners` by day."""
+    """The members who buy: `established` since before the first day, `joiners` by day with their first visit."""
 
-    rows: list[dict[str, Any]]
     established: list[Shopper]
     joiners: dict[date, list[tuple[Shopper, Moment]]]
+
+    def add(self, shopper: Shopper, joining: Joining) -> None:
+        """Let a member in; one without appetite stays outside."""
+        if joining.visit is not None:
+            day = joining.at.astimezone(ZoneInfo(ZONE)).date()
+            self.joiners[day].append((shopper, joining.visit))
+        elif joining.appetite:
+            self.established.append(shopper)
+
+
+def empty_crowd(plan: list[DayPlan]) -> Crowd:
+    """Return a crowd of nobody."""
+    return Crowd([], {day.day: [] for day in plan})
 
 
 def midnight(day: date, zone: str = ZONE) -> datetime:
@@ -83,32 +94,31 @@ def level_for(spent: int) -> str:
     return next((level for floor, level in LEVELS if spent >= floor), NOBODY_YET)
 
 
-def crowd(
-    plan: list[DayPlan], profiles: dict[bool, DayProfile], size: Size, shops: tuple[Shop, ...], tenant_id: int, ids: Ids
-) -> Crowd:
-    """Return every member, in the order they joined."""
+def member_rows(
+    people: Crowd,
+    plan: list[DayPlan],
+    profiles: dict[bool, DayProfile],
+    size: Size,
+    shops: tuple[Shop, ...],
+    tenant_id: int,
+    ids: Ids,
+) -> Iterator[dict[str, Any]]:
+    """Yield every member in the order they joined, and let those who buy into the crowd.
+
+    The rows of a big chain would not fit in memory; what is kept of a member is a `Shopper`.
+    """
     from faker import Faker  # noqa: PLC0415 - half a second that only a seed should pay
 
     faker = Faker("zh_CN")
     faker.seed_instance(SEED + 1)
     rng, birthdays = stream("people"), Birthdays(plan[DAYS].day)
     trade = list(accumulate(shop.trade for shop in shops))
-    result = Crowd([], [], {day.day: [] for day in plan})
     for joining in _joinings(plan, profiles, size):
         shop = shops[bisect(trade, rng.random() * trade[-1])]
         gender = _gender(rng)
         shopper = Shopper(next(ids.of(Member)), shop, gender, joining.at, joining.appetite)
-        result.rows.append(_row(shopper, tenant_id, _name(faker, gender), birthdays.draw(shop.number), rng))
-        _place(result, shopper, joining)
-    return result
-
-
-def _place(result: Crowd, shopper: Shopper, joining: Joining) -> None:
-    if joining.visit is not None:
-        day = joining.at.astimezone(ZoneInfo(ZONE)).date()
-        result.joiners[day].append((shopper, joining.visit))
-    elif joining.appetite:
-        result.established.append(shopper)
+        people.add(shopper, joining)
+        yield _row(shopper, tenant_id, _name(faker, gender), birthdays.draw(shop.number), rng)
 
 
 def _joinings(plan: list[DayPlan], profiles: dict[bool, DayProfile], size: Size) -> list[Joining]:
@@ -132,9 +142,7 @@ def _new_members(day: DayPlan, profile: DayProfile, rng: random.Random) -> Itera
     for moment in profile.draw(rng, day.joins):
         second = max(0, moment.second - rng.randint(60, 600))
         stays = rng.random() >= ONE_TIME_BUYERS
-        yield Joining(
-            begin + timedelta(seconds=second), NEW_APPETITE * _appetite(rng) if stays else 0.03, day.block, moment
-        )
+        yield Joining(begin + timedelta(seconds=second), NEW_APPETITE * _appetite(rng) if stays else 0.03, moment)
 
 
 def _appetite(rng: random.Random) -> float:

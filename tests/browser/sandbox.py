@@ -75,6 +75,12 @@ class Handset:
         """The newest card button of this name."""
         return self.log.get_by_role("button", name=name, exact=True).last
 
+    async def to_the_end(self) -> None:
+        """Follow the hint that more stands below, where there is one."""
+        more = self.node.get_by_role("button", name="下面还有")
+        if await more.is_visible():
+            await more.click()
+
     def answers(self) -> Locator:
         """What the bot said, oldest first."""
         return self.log.get_by_role("article", name="导购助手说的")

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.sandbox import ANSWER_MS, DINGTALK, PLAN, REPORT, WECOM, Demo, Handset, visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 LAUNCHED = "已上架"
 
@@ -80,7 +80,9 @@ async def test_a_narrow_screen_shows_one_phone_and_nothing_runs_over_its_edge(br
     page = await browser.new_page(viewport={"width": 390, "height": 844})
     wecom, dingtalk = await visit(page, demo)
     await wecom.tap(PLAN)
-    await expect(wecom.button("上架")).to_be_in_viewport(timeout=ANSWER_MS)
+    await expect(wecom.button("上架")).to_be_visible(timeout=ANSWER_MS)
+    await wecom.to_the_end()
+    await expect(wecom.button("上架")).to_be_in_viewport()
     await expect(dingtalk.node).to_be_hidden()
     await page.get_by_role("tab", name=DINGTALK).click()
     await expect(dingtalk.node).to_be_in_viewport()

@@ -138,7 +138,7 @@ async def fake_dingtalk(ping_seconds: float = 25.0) -> AsyncIterator[FakeDingtal
     fake = FakeDingtalk("", cloud, phones)
     app = web.Application(middlewares=[fake.intercept])
     cloud.add_to(app)
-    runner = web.AppRunner(app, shutdown_timeout=0.2)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     fake.base = f"http://127.0.0.1:{runner.addresses[0][1]}"

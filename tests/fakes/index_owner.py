@@ -1,6 +1,6 @@
 """A process that owns an index: fills it from its arguments, says so, and goes on until it is killed.
 
-    python -m tests.fakes.index_owner DIRECTORY COUNT [--writing]
+python -m tests.fakes.index_owner DIRECTORY COUNT [--writing]
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ DIMS = 16
 def entry(number: int) -> Entry:
     """Return an entry whose vector depends on the number alone."""
     vector = np.random.default_rng(number).standard_normal(DIMS).astype(np.float32)
-    return Entry(f"doc-{number}", f"digest-{number}", vector / np.linalg.norm(vector), ("even" if number % 2 == 0 else "odd",))
+    return Entry(
+        f"doc-{number}", f"digest-{number}", vector / np.linalg.norm(vector), ("even" if number % 2 == 0 else "odd",)
+    )
 
 
 async def own(directory: Path, count: int, *, writing: bool) -> None:

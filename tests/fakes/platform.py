@@ -16,6 +16,7 @@ class FakePlatform:
 
     name: str = "wecom"
     sent: list[tuple[str, str]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     updated: list[tuple[str, str]] = field(default_factory=list)
     errors: list[SendError] = field(default_factory=list)
     spent: bool = False
@@ -24,10 +25,13 @@ class FakePlatform:
     def render(self, part: Part, card: CardRef | None = None) -> list[dict[str, Any]]:
         return [{"text": as_text([part]), "card": card.public_id if card else None}]
 
-    async def send(self, address: Address, payload: dict[str, Any], card: CardRef | None = None) -> Receipt:
+    async def send(
+        self, address: Address, payload: dict[str, Any], card: CardRef | None = None, *, key: str = ""
+    ) -> Receipt:
         if self.errors:
             raise self.errors.pop(0)
         self.sent.append((address.user_id, payload["text"]))
+        self.keys.append(key)
         return Receipt("id", handle={"response_code": "rc"} if card else {})
 
     async def update_card(self, address: Address, content: Card, card: CardRef) -> Receipt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.logs import QUIET
 from bot.platforms.base import CardRef, Refused, TryLater, Unknown
 from bot.platforms.dingtalk.client import DingtalkClient
 from bot.platforms.dingtalk.platform import DingtalkPlatform
@@ -21,6 +23,7 @@ from tests.fakes.dingtalk import (
     CARD,
     DELIVER,
     GROUP_SEND,
+    SECRET,
     TOKEN,
     WEBHOOK,
     FakeDingtalk,
@@ -250,6 +253,27 @@ async def test_what_never_left_may_be_sent_again(dingtalk: FakeDingtalk, http: h
     hints = {"sessionWebhook": f"{nowhere}/x", "sessionWebhookExpiredTime": time.time() * 2000}
     with pytest.raises(TryLater, match="连不上钉钉"):
         await platform.send(replace(PERSON, hints=hints), TEXT)
+
+
+async def test_no_token_secret_webhook_or_text_is_logged(
+    dingtalk: FakeDingtalk,
+    platform: DingtalkPlatform,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in QUIET:  # as the program's own set-up does
+        caplog.set_level(logging.WARNING, logger=name)
+    caplog.set_level(logging.DEBUG)
+    dingtalk.plan(WEBHOOK, Planned(200, {"errcode": 300001}))
+    dingtalk.plan(BATCH_SEND, QPS, Planned(400, {"code": "InvalidAuthentication", "message": SECRET}))
+    address = await asked(dingtalk)
+    with pytest.raises(TryLater):
+        await platform.send(address, TEXT | {"text": "会员电话号码"})
+    await platform.send(address, TEXT | {"text": "会员电话号码"})
+    printed = caplog.text + "".join(capsys.readouterr())
+    assert "dingtalk.refused" in printed
+    for secret in (SECRET, address.hints["sessionWebhook"], *dingtalk.cloud.tokens, "会员电话号码"):
+        assert secret not in printed
 
 
 # --- cards ---

@@ -310,9 +310,10 @@ async def test_no_ticket_secret_webhook_or_message_is_logged(
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     for name in set(QUIET) - {"websockets"}:  # as the program's own set-up does; the socket must not rely on it
         caplog.set_level(logging.WARNING, logger=name)
+    caplog.set_level(logging.DEBUG)  # last, because it sets the level of what is captured too
+    logging.getLogger("tests").debug("captured down to DEBUG")
     secrets = [SECRET]
     dingtalk.plan(GATEWAY, Planned(401, {"code": "authFailed"}))
     dingtalk.cloud.travellers.append(lambda what, body: secrets.extend(_webhooks(what, body)))
@@ -326,6 +327,7 @@ async def test_no_ticket_secret_webhook_or_message_is_logged(
         await dingtalk.drop(1011)
         await until(lambda: len(dingtalk.called(GATEWAY)) == 3)
     printed = caplog.text + "".join(capsys.readouterr())
+    assert "captured down to DEBUG" in printed
     assert "dingtalk.sdk" in printed
     assert len(set(secrets)) >= 3
     for secret in [*secrets, "会员电话号码"]:

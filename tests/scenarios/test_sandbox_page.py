@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -22,6 +23,7 @@ from bot.sandbox.stage import DemoStage
 from bot.web.callbacks import wecom_routes
 from bot.web.errors import error_middleware
 from bot.worker import Doorbell
+from db.base import Base
 from db.engine import Database
 from db.models import Inbox
 from tests.rows import small_chain
@@ -49,9 +51,32 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
+async def _write_chain(path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{path}")
+    async with database.writer.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    await small_chain(database, AS_OF)
+    await database.close()
+
+
+@pytest.fixture(scope="module")
+def chain_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small chain in SQLite, the only database the demo runs on; copied for each test."""
+    path = tmp_path_factory.mktemp("chain") / "daogou.db"
+    asyncio.run(_write_chain(path))
+    return path
+
+
+@pytest.fixture
+async def database(chain_path: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    shutil.copyfile(chain_path, tmp_path / "daogou.db")
+    opened = Database(f"sqlite+aiosqlite:///{tmp_path / 'daogou.db'}")
+    yield opened
+    await opened.close()
+
+
 @pytest.fixture
 async def sandbox(database: Database, tmp_path: Path) -> AsyncIterator[Sandbox]:
-    await small_chain(database, AS_OF)
     stage = DemoStage(tmp_path)
     await stage.open()
     stage.invite(await member_ids(database, 1, "wecom"))
@@ -207,19 +232,18 @@ async def test_nothing_else_is_served(sandbox: Sandbox, name: str) -> None:
 
 async def test_events_name_the_phone_that_changed(sandbox: Sandbox) -> None:
     url = sandbox.client.make_url("/sandbox/api/events")
-    async with asyncio.timeout(5), ClientSession() as one, ClientSession() as other:
-        async with one.get(url) as first, other.get(url) as second:
-            assert first.content_type == "text/event-stream"
-            sandbox.stage.phones.show("wecom", "clerk1", "m1", {})
-            for stream in (first, second):
-                assert await _event(stream) == 'data: {"platform": "wecom", "user": "clerk1"}'
+    async with asyncio.timeout(5), ClientSession() as http, http.get(url) as first, http.get(url) as second:
+        assert first.content_type == "text/event-stream"
+        sandbox.stage.phones.show("wecom", "clerk1", "m1", {})
+        for stream in (first, second):
+            assert await _event(stream) == 'data: {"platform": "wecom", "user": "clerk1"}'
 
 
 async def test_an_open_event_stream_does_not_hold_up_the_stop(sandbox: Sandbox) -> None:
-    async with asyncio.timeout(5), ClientSession() as http:
-        async with http.get(sandbox.client.make_url("/sandbox/api/events")) as stream:
-            await sandbox.stage.hush()
-            assert (await stream.read()).startswith(b"retry:")
+    url = sandbox.client.make_url("/sandbox/api/events")
+    async with asyncio.timeout(5), ClientSession() as http, http.get(url) as stream:
+        await sandbox.stage.hush()
+        assert (await stream.read()).startswith(b"retry:")
 
 
 async def _event(stream: ClientResponse) -> str:

@@ -13,7 +13,9 @@ from structlog.testing import capture_logs
 
 from knowledge.embedding import DIMS, EmbeddingError, HashingEmbedder, Synonyms, normalise, open_embedder
 
-PRINT_VECTOR = "from knowledge.embedding import HashingEmbedder as H; print(H().embed(['客单价怎么算 GMV'])[0].tobytes().hex())"
+PRINT_VECTOR = (
+    "from knowledge.embedding import HashingEmbedder as H; print(H().embed(['客单价怎么算 GMV'])[0].tobytes().hex())"
+)
 
 
 def cosine(embedder: HashingEmbedder, first: str, second: str) -> float:
@@ -58,7 +60,8 @@ def test_another_table_is_another_embedder() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"groups": []}', '{"groups": [[1]], "ignored": []}', '{"groups": [["复购", "  "]], "ignored": []}']
+    "content",
+    ["", "[]", '{"groups": []}', '{"groups": [[1]], "ignored": []}', '{"groups": [["复购", "  "]], "ignored": []}'],
 )
 def test_a_bad_table_says_so(tmp_path: Path, content: str) -> None:
     path = tmp_path / "synonyms.json"

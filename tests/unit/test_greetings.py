@@ -9,7 +9,16 @@ import pytest
 
 from knowledge.almanac import NAMES, Festival, festivals_of
 from knowledge.drafts import Drafts, Recipient, WriterFailed, bought_thing
-from knowledge.greetings import Seed, birthday_text, coprime, festival_text, lead_words, library, weather_text
+from knowledge.greetings import (
+    Seed,
+    birthday_text,
+    coprime,
+    festival_text,
+    lead_words,
+    library,
+    spoken_likes,
+    weather_text,
+)
 from knowledge.weather import Forecast, Sky, WeatherKind, kind_of
 from knowledge.wording_checks import Facts, check
 
@@ -25,7 +34,7 @@ PEOPLE = [
 ]
 BASE = Forecast("乌鲁木齐", TODAY, Sky.CLEAR, 15, 22, 10, 2, 50, (), datetime(2026, 11, 21, tzinfo=UTC), "彩云天气")
 WEATHERS = [
-    replace(BASE, **changes)  # type: ignore[arg-type]
+    replace(BASE, **changes)
     for changes in (
         {},
         {"sky": Sky.OVERCAST, "rain_probability": None},
@@ -132,6 +141,11 @@ def test_what_was_bought_is_read_from_the_clerks_words(words: str, thing: str) -
     assert bought_thing(words) == thing
 
 
+def test_what_the_record_says_of_size_and_thrift_is_not_spoken_of() -> None:
+    assert spoken_likes(["大码", "羊绒", "小个子", "折扣敏感", "商务", "新品优先"]) == ["羊绒", "商务款"]
+    assert spoken_likes(["大码"]) == []
+
+
 async def test_the_clerks_words_find_their_place_or_are_said_to_be_missing() -> None:
     told = await Drafts().birthday(WANG, TODAY, extra="她刚买了羊绒大衣")
     assert "羊绒大衣" in told.text
@@ -191,8 +205,9 @@ async def test_a_model_that_lies_or_fails_is_replaced_by_the_template(answer: st
 
 async def test_the_model_is_shown_no_number_of_the_member() -> None:
     writer = ScriptedWriter(["王女士，生日快乐"])
-    await Drafts(writer).birthday(WANG, TODAY, extra="她刚买了羊绒大衣")
+    await Drafts(writer).birthday(WANG, TODAY, extra="她刚买了羊绒大衣，电话 138-1234-5678")
     [(_, data)] = writer.seen
     assert isinstance(data, dict)
     assert data["who"] == "王女士"
     assert "1024" not in str(data)
+    assert data["clerk_words"] == "她刚买了羊绒大衣，电话 ***"

@@ -71,10 +71,10 @@ async def test_a_foreign_question_is_answered_without_confidence(store: KbStore)
     assert not any(passage.confident for passage in passages)
 
 
-@pytest.mark.parametrize("text", ["", "？？？", "的", "\ud800\x00", "长" * 100_000])
-async def test_odd_texts_do_no_harm(store: KbStore, text: str) -> None:
+async def test_odd_texts_do_no_harm(store: KbStore) -> None:
     await store.load_documents(ALL, NOW)
-    assert not [passage for passage in await store.search(text) if passage.confident]
+    for text in ("", "？？？", "的", "\ud800\x00", "长" * 100_000):
+        assert not [passage for passage in await store.search(text) if passage.confident]
 
 
 async def test_an_empty_knowledge_base_finds_nothing(store: KbStore) -> None:
@@ -87,7 +87,11 @@ async def test_loading_again_touches_only_what_changed(store: KbStore) -> None:
     changed = [replace(AOV, content="客单价 = 实付 ÷ 单数。"), STACKING, BIND]
     assert await store.load_documents(changed, NOW + timedelta(hours=1)) == LoadResult(changed=1, unchanged=2)
     assert (await store.search("客单价"))[0].content == "客单价 = 实付 ÷ 单数。"
-    assert [(slug, version) for slug, _, _, version in await store.titles()] == [("aov", 2), ("bind", 1), ("stacking", 1)]
+    assert [(slug, version) for slug, _, _, version in await store.titles()] == [
+        ("aov", 2),
+        ("bind", 1),
+        ("stacking", 1),
+    ]
 
 
 async def test_only_prune_removes(store: KbStore) -> None:
@@ -164,7 +168,8 @@ async def test_chroma_takes_over_and_gives_the_same_answers(store: KbStore, data
     assert await library.warm_up()
     assert await library.warm_up()
     after = await knowledge.search("两张券能一起用吗")
-    assert [(p.slug, pytest.approx(p.score, abs=1e-3)) for p in before] == [(p.slug, p.score) for p in after]
+    assert [p.slug for p in after] == [p.slug for p in before]
+    assert [p.score for p in after] == pytest.approx([p.score for p in before], abs=1e-3)
     await library.close()
 
 

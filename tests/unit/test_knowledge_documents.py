@@ -9,6 +9,9 @@ import pytest
 
 from knowledge.document_files import TAGS, DocumentError, read_document, read_documents
 
+METRICS = (
+    "gmv order-count aov paying-members new-members repeat-rate pay-success-rate units items-per-order discount-rate"
+)
 GOOD = "---\ntitle: 客单价\ntags: metric, faq\n---\n\n正文\n第二行\n"
 
 
@@ -22,8 +25,7 @@ def test_the_built_in_documents_cover_every_tag() -> None:
 
 def test_every_metric_has_a_definition() -> None:
     slugs = {document.slug for document in read_documents()}
-    metrics = "gmv order-count aov paying-members new-members repeat-rate pay-success-rate units items-per-order discount-rate"
-    assert {f"metric-{metric}" for metric in metrics.split()} <= slugs
+    assert {f"metric-{metric}" for metric in METRICS.split()} <= slugs
 
 
 def test_titles_are_unique_and_texts_short() -> None:

@@ -144,6 +144,10 @@ class DingtalkClient:
             self._tokens.drop(token)
             raise
 
+    async def check(self) -> None:
+        """Ask DingTalk for an access token; a `SendError` says what is wrong with the account."""
+        await self._tokens.get()
+
     async def _fetch_token(self) -> Token:
         body = {
             "appKey": self._settings.client_id,

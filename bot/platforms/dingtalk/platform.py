@@ -56,8 +56,13 @@ class DingtalkPlatform:
         """Return the bodies that show this part; see `bot.cards.dingtalk`."""
         return render(part, card)
 
-    async def send(self, address: Address, payload: dict[str, Any], card: CardRef | None = None) -> Receipt:
-        """Send one body of `render`; the receipt of a card that went as text says so in its handle."""
+    async def send(
+        self, address: Address, payload: dict[str, Any], card: CardRef | None = None, *, key: str = ""
+    ) -> Receipt:
+        """Send one body of `render`; the receipt of a card that went as text says so in its handle.
+
+        DingTalk drops no doubles by content, so `key` is not needed.
+        """
         if payload["type"] == "card":
             return await self._send_card(address, payload)
         return await self._send_markdown(address, payload)
@@ -72,6 +77,10 @@ class DingtalkPlatform:
     def may_repeat(self, part: Part) -> bool:
         """Whether an interrupted send may be repeated: only a card carries an id by which DingTalk knows it."""
         return isinstance(part, Card)
+
+    async def check(self) -> None:
+        """Ask DingTalk for an access token; a `SendError` says what is wrong with the account."""
+        await self._client.check()
 
     async def close(self) -> None:
         """Give up the connections this object opened."""

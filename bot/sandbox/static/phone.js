@@ -7,9 +7,10 @@ import { el } from "./dom.js";
 const BUSY_MS = 8000;
 const PATIENCE_MS = 20000;
 const BANNER_MS = 4000;
-const JUST_PRESSED_MS = 5000;
+const ANSWERING_MS = 10000;
 const TIME_GAP_S = 300;
-const NEAR_BOTTOM_PX = 120;
+const NEAR_BOTTOM_PX = 60;
+const MARGIN_PX = 14;
 
 export class Phone {
   constructor(platform, template, page) {
@@ -18,7 +19,7 @@ export class Phone {
     this.user = "";
     this.drawn = new Map();
     this.waiting = null;
-    this.pressedAt = 0;
+    this.askedAt = 0;
     this.node = template.content.firstElementChild.cloneNode(true);
     this.setUp();
   }
@@ -48,11 +49,9 @@ export class Phone {
       this.sendTyped();
     });
     this.input.addEventListener("input", () => this.fitInput());
-    this.find(".newest").addEventListener("click", () => this.toBottom());
+    this.find(".newest").addEventListener("click", () => this.toBottom("smooth"));
     this.find(".more").addEventListener("click", () => this.unfold(!this.unfolded));
-    this.chat.addEventListener("scroll", () => {
-      if (this.nearBottom()) this.find(".newest").hidden = true;
-    });
+    this.chat.addEventListener("scroll", () => this.markRest());
   }
 
   async become(persona) {
@@ -61,6 +60,7 @@ export class Phone {
     this.find(".bar-who").textContent = `${persona.name} · ${persona.role_name}`;
     this.find(".chips").replaceChildren(...persona.suggestions.map((text) => this.chip(text)));
     this.drawn.clear();
+    this.loaded = false;
     this.stopWaiting();
     this.chat.replaceChildren();
     await this.refresh();
@@ -104,15 +104,18 @@ export class Phone {
   }
 
   show(messages) {
-    const first = this.drawn.size === 0;
-    const follow = first || this.nearBottom();
+    const first = !this.loaded;
+    this.loaded = true;
     const news = this.draw(messages);
     this.chat.querySelector(".welcome")?.remove();
     if (!messages.length) this.chat.append(this.welcome());
-    if (!first && news.some((message) => message.direction === "in")) this.arrived(news);
-    if (!first && !news.length) return;
-    if (follow || news.some((message) => message.direction === "out")) this.toBottom();
-    else this.find(".newest").hidden = false;
+    if (first) {
+      this.toBottom();
+      return;
+    }
+    const arrived = news.filter((message) => message.direction === "in");
+    if (arrived.length) this.arrived(arrived);
+    if (news.some(isNew)) this.follow(news.find(isNew));
   }
 
   // Draws what is new or changed, in order, and returns it.
@@ -146,10 +149,14 @@ export class Phone {
   }
 
   arrived(news) {
-    const asked = this.waiting || Date.now() - this.pressedAt < JUST_PRESSED_MS;
     this.stopWaiting();
+    if (this.unfolded) this.unfold(false);
     for (const button of this.chat.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
-    if (asked || !news.some((message) => message.direction === "in" && message.updated_at === message.shown_at)) return;
+    // What comes long after the last question or press was pushed.
+    if (Date.now() - this.askedAt > ANSWERING_MS && news.some(isNew)) this.announce();
+  }
+
+  announce() {
     const banner = this.find(".arrived");
     banner.hidden = false;
     clearTimeout(this.banner);
@@ -164,7 +171,7 @@ export class Phone {
     const mine = message.direction === "out";
     const drawn = this.platform.draw(message.payload, (key, button) => this.press(message.id, key, button));
     const balloon = el("div", { class: drawn.wide ? "balloon wide" : "balloon" }, drawn.node);
-    const body = el("div", { class: "body" }, balloon, mine || !drawn.copy ? null : this.copyButton(drawn.copy));
+    const body = el("div", { class: drawn.wide ? "body" : "body slim" }, balloon, mine || !drawn.copy ? null : this.copyButton(drawn.copy));
     return el(
       "div",
       {
@@ -200,6 +207,7 @@ export class Phone {
   }
 
   async send(text) {
+    this.askedAt = Date.now();
     this.unfold(false);
     this.startWaiting();
     try {
@@ -215,7 +223,7 @@ export class Phone {
   // A pressed button stays pressable, as on a real phone: pressing twice must do no harm on our side.
   async press(messageId, key, button) {
     button.setAttribute("aria-busy", "true");
-    this.pressedAt = Date.now();
+    this.askedAt = Date.now();
     setTimeout(() => button.removeAttribute("aria-busy"), BUSY_MS);
     try {
       await post("press", { platform: this.platform.key, user: this.user, message_id: messageId, button: key });
@@ -248,14 +256,30 @@ export class Phone {
     this.input.style.height = `${this.input.scrollHeight + 2}px`;
   }
 
-  nearBottom() {
-    return this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < NEAR_BOTTOM_PX;
+  // Scrolls to what is new, but never past the question it answers: a long answer is read from its beginning.
+  follow(message) {
+    const question = [...this.chat.querySelectorAll(".mine")].at(-1);
+    const fresh = this.drawn.get(message.id).node;
+    const answers = question && Date.now() - this.askedAt < ANSWERING_MS;
+    const top = (answers ? question : fresh).offsetTop - this.chat.offsetTop - MARGIN_PX;
+    this.chat.scrollTop = Math.min(top, this.chat.scrollHeight);
+    this.markRest();
   }
 
-  toBottom() {
-    this.chat.scrollTop = this.chat.scrollHeight;
-    this.find(".newest").hidden = true;
+  toBottom(behavior = "instant") {
+    this.chat.scrollTo({ top: this.chat.scrollHeight, behavior });
+    this.markRest();
   }
+
+  // Says so when something stands below the edge.
+  markRest() {
+    const below = this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight;
+    this.find(".newest").hidden = below < NEAR_BOTTOM_PX;
+  }
+}
+
+function isNew(message) {
+  return message.updated_at === message.shown_at;
 }
 
 function typing() {

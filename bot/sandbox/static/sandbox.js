@@ -123,6 +123,7 @@ class Page {
 
   async push(button) {
     button.setAttribute("aria-busy", "true");
+    for (const phone of this.phones) phone.askedAt = 0;
     try {
       const { message } = await post("push", { kind: button.dataset.push, user: this.persona.users.wecom });
       this.say(message);
@@ -155,9 +156,15 @@ class Page {
     for (const phone of this.phones) phone.refresh();
   }
 
+  // A call that failed while the event stream seems alive: connect anew, and that tells when the server is back.
+  away() {
+    byId("offline").hidden = false;
+    this.live?.lost();
+  }
+
   failed(error) {
-    if (error instanceof Offline) byId("offline").hidden = false;
-    this.say(error.message);
+    if (error instanceof Offline) this.away();
+    else this.say(error.message);
   }
 
   say(text) {

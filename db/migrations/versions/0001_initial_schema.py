@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, sqlite
 
 revision = "0001"
 down_revision = None
@@ -13,7 +13,18 @@ depends_on = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers INTEGER keys only
 MONEY = sa.Numeric(12, 2)
-INSTANT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql")  # MySQL's DATETIME cuts to seconds
+INSTANT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")  # MySQL's DATETIME cuts to seconds
+
+
+def exact(length: int) -> sa.String:
+    """Return a text type that tells letters apart by case on every engine."""
+    return sa.String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+def caseless(length: int) -> sa.String:
+    """Return a text type that compares without regard to case on every engine."""
+    return sa.String(length).with_variant(sqlite.VARCHAR(length, collation="NOCASE"), "sqlite")
+
 
 TABLES = (
     "tenants",
@@ -46,7 +57,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table and index
     op.create_table(
         "tenants",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("key", sa.String(length=32), nullable=False),
+        sa.Column("key", exact(32), nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("demo_as_of", sa.Date(), nullable=True),
         sa.Column("created_at", INSTANT, nullable=False),
@@ -56,7 +67,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table and index
     op.create_table(
         "conversations",
         sa.Column("platform", sa.String(length=16), nullable=False),
-        sa.Column("key", sa.String(length=128), nullable=False),
+        sa.Column("key", exact(128), nullable=False),
         sa.Column("is_group", sa.Boolean(), nullable=False),
         sa.Column("context", sa.JSON(), nullable=False),
         sa.Column("updated_at", INSTANT, nullable=False),
@@ -71,8 +82,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table and index
     op.create_table(
         "inbox",
         sa.Column("platform", sa.String(length=16), nullable=False),
-        sa.Column("dedupe_key", sa.String(length=191), nullable=False),
-        sa.Column("conversation_key", sa.String(length=128), nullable=False),
+        sa.Column("dedupe_key", exact(191), nullable=False),
+        sa.Column("conversation_key", exact(128), nullable=False),
         sa.Column("update", sa.JSON(), nullable=False),
         sa.Column("status", sa.String(length=8), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -159,7 +170,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table and index
 
     op.create_table(
         "action_logs",
-        sa.Column("idempotency_key", sa.String(length=80), nullable=False),
+        sa.Column("idempotency_key", exact(80), nullable=False),
         sa.Column("action", sa.String(length=32), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("staff_id", KEY, nullable=False),
@@ -182,7 +193,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table and index
 
     op.create_table(
         "campaigns",
-        sa.Column("idempotency_key", sa.String(length=64), nullable=False),
+        sa.Column("idempotency_key", exact(64), nullable=False),
         sa.Column("goal", sa.String(length=255), nullable=False),
         sa.Column("plan", sa.JSON(), nullable=False),
         sa.Column("budget", MONEY, nullable=False),
@@ -202,7 +213,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table and index
 
     op.create_table(
         "cards",
-        sa.Column("public_id", sa.String(length=64), nullable=False),
+        sa.Column("public_id", exact(64), nullable=False),
         sa.Column("conversation_id", KEY, nullable=True),
         sa.Column("platform", sa.String(length=16), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
@@ -318,7 +329,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table and index
         "staff_identities",
         sa.Column("staff_id", KEY, nullable=False),
         sa.Column("platform", sa.String(length=16), nullable=False),
-        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", caseless(64), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("id", KEY, autoincrement=True, nullable=False),
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -411,8 +422,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table and index
         "outbox",
         sa.Column("platform", sa.String(length=16), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
-        sa.Column("dedupe_key", sa.String(length=191), nullable=False),
-        sa.Column("conversation_key", sa.String(length=128), nullable=False),
+        sa.Column("dedupe_key", exact(191), nullable=False),
+        sa.Column("conversation_key", exact(128), nullable=False),
         sa.Column("address", sa.JSON(), nullable=False),
         sa.Column("message", sa.JSON(), nullable=False),
         sa.Column("card_id", KEY, nullable=True),
@@ -422,6 +433,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table and index
         sa.Column("due_date", sa.Date(), nullable=True),
         sa.Column("status", sa.String(length=8), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("pieces_sent", sa.Integer(), nullable=False),
         sa.Column("not_before", INSTANT, nullable=False),
         sa.Column("expire_at", INSTANT, nullable=True),
         sa.Column("owner", sa.String(length=64), nullable=True),
@@ -465,7 +477,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table and index
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.String(length=255), nullable=True),
         sa.Column("evidence", sa.JSON(), nullable=True),
-        sa.Column("dedupe_key", sa.String(length=96), nullable=False),
+        sa.Column("dedupe_key", exact(96), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("done_at", INSTANT, nullable=True),
         sa.Column("id", KEY, autoincrement=True, nullable=False),
