@@ -35,7 +35,8 @@ def _none_if_empty(value: Any) -> Any:
     return None if value == "" else value
 
 
-# In a TOML file an empty text is how one leaves a secret out.
+# In a TOML file an empty text is how one leaves a value out.
+OptionalPath = Annotated[Path | None, BeforeValidator(_none_if_empty)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
 
 
@@ -65,7 +66,7 @@ class KnowledgeSettings(Section):
     """The vector index: a rebuildable directory owned by one process."""
 
     directory: Path = Path("var/chroma")
-    model_directory: Path | None = None
+    model_directory: OptionalPath = None
 
 
 class LlmSettings(Section):

@@ -17,7 +17,7 @@ SECRET = re.compile(
 )
 CAIYUN_TOKEN = re.compile(r"(/v2\.6/)[^/\s]+")
 PHONE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
-QUIET = ("httpx", "httpcore", "apscheduler", "aiosqlite", "chromadb", "websockets")
+QUIET = ("httpx", "httpcore", "httpx2", "httpcore2", "openai", "apscheduler", "aiosqlite", "chromadb", "websockets")
 
 
 def strike_out(text: str) -> str:

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from aiohttp import web
@@ -31,6 +31,7 @@ from db.migrate import migrate
 from db.models import Schedule, Tenant
 from handlers.classify import IntentClassifier
 from handlers.crm import Crm
+from handlers.crm_executor import LEASE as LAUNCH_LEASE
 from handlers.crm_executor import CrmExecutor
 from handlers.every import HandlerParts, build_router
 from handlers.router import Router
@@ -48,6 +49,9 @@ from knowledge.weather_sample import SampleWeather
 NO_TENANT = "还没有任何企业的数据。先执行 daogou seed 生成演示数据，或在配置里加上 [tenants.xxx]。"
 WHICH_TENANT = "有多家企业，请用 --tenant 指定：{keys}"
 NOT_A_TENANT = "没有企业「{key}」，现有：{keys}"
+
+# A launch looks up, creates, publishes and reads back, each read twice at most; its lease must outlast that.
+CALLS_OF_A_LAUNCH = 6
 
 Clock = Callable[[], datetime]
 
@@ -80,6 +84,7 @@ class Runtime:
     database: Database
     metrics: Metrics
     library: Library
+    llm: Llm | None
     weather: WeatherSource
     drafts: Drafts
     mock_crm: MockCrm | None
@@ -123,6 +128,7 @@ async def open_runtime(settings: Settings, clock: Clock = utc_now) -> AsyncItera
             database=database,
             metrics=metrics,
             library=library,
+            llm=llm,
             weather=_weather(settings, clock, stack),
             drafts=Drafts(LlmWriter(llm) if llm else None),
             mock_crm=mock_crm,
@@ -130,7 +136,7 @@ async def open_runtime(settings: Settings, clock: Clock = utc_now) -> AsyncItera
             clock=clock,
         )
         await _ensure_tenants(runtime)
-        await _wire_tenants(runtime, crm, llm)
+        await _wire_tenants(runtime, crm)
         yield runtime
 
 
@@ -185,13 +191,18 @@ async def _ensure_tenants(runtime: Runtime) -> None:
                     session.add(Schedule(tenant_id=tenant_id, kind=kind, at=at))
 
 
-async def _wire_tenants(runtime: Runtime, crm: Crm, llm: Llm | None) -> None:
+async def _wire_tenants(runtime: Runtime, crm: Crm) -> None:
     parser = QuestionParser(load_catalogue())
     async with runtime.database.read() as session:
         tenants = (await session.scalars(select(Tenant).order_by(Tenant.id))).all()
     for tenant in tenants:
         executor = CrmExecutor(
-            runtime.database, crm, Decimal(runtime.settings.crm.budget_limit), runtime.owner, runtime.clock
+            runtime.database,
+            crm,
+            Decimal(runtime.settings.crm.budget_limit),
+            runtime.owner,
+            runtime.clock,
+            lease=max(LAUNCH_LEASE, CALLS_OF_A_LAUNCH * timedelta(seconds=runtime.settings.crm.timeout_seconds)),
         )
         router = build_router(
             HandlerParts(
@@ -201,7 +212,7 @@ async def _wire_tenants(runtime: Runtime, crm: Crm, llm: Llm | None) -> None:
                 executor=executor,
                 weather=runtime.weather,
                 drafts=runtime.drafts,
-                classifier=IntentClassifier(llm) if llm else None,
+                classifier=IntentClassifier(runtime.llm) if runtime.llm else None,
             )
         )
         assistant = Assistant(runtime.database, tenant.id, router, runtime.clock)
@@ -214,10 +225,9 @@ async def load_knowledge(settings: Settings, database: Database, tenant_key: str
     try:
         async with database.read() as session:
             tenant_id = (await session.scalars(select(Tenant.id).where(Tenant.key == tenant_key))).one()
-        await library.warm_up()
-        store = await library.store(tenant_id)
         documents = read_documents()
-        await store.load_documents(documents, utc_now())
+        await (await library.store(tenant_id)).load_documents(documents, utc_now())
+        await library.warm_up()
         return len(documents)
     finally:
         await library.close()

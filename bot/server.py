@@ -7,12 +7,14 @@ dispatch, streams, the schedule's tick.
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
 
+import anyio.to_thread
 import structlog
 from aiohttp import web
 
@@ -70,8 +72,21 @@ async def _compose(settings: Settings, clock: Clock, app: web.Application) -> As
         app[RUNTIME] = runtime
         await _open_wires(app, runtime, stage, stack)
         runtime.metrics.ready.set(1)
+        await stack.enter_async_context(_running(_warm_up(runtime)))
         yield
         runtime.metrics.ready.set(0)
+
+
+async def _warm_up(runtime: Runtime) -> None:
+    """Load, once the server answers, what would make the first question of its kind slow."""
+    try:
+        await anyio.to_thread.run_sync(importlib.import_module, "sqlglot")
+        await runtime.library.warm_up()
+        if runtime.llm is not None:
+            await runtime.llm.warm_up()
+    except Exception:
+        # A first question that is slow is no reason to stop; what is broken will say so when it is used.
+        log.exception("server.warm_up_failed")
 
 
 async def _open_stage(settings: Settings, stack: AsyncExitStack) -> DemoStage | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from knowledge.drafts import WriterFailed
 from knowledge.llm import Completion, Llm, LlmFailed
@@ -15,11 +16,9 @@ class LlmWriter:
 
     llm: Llm
 
-    async def complete(self, system: str, data: object, *, max_chars: int) -> Completion:
+    async def complete(self, system: str, data: Mapping[str, Any], *, max_chars: int) -> Completion:
         """Return a text of the model; `WriterFailed` when there is none."""
         try:
-            return await self.llm.complete(
-                system, json.dumps(data, ensure_ascii=False, default=str), max_chars=max_chars
-            )
+            return await self.llm.complete(system, data, max_chars=max_chars)
         except LlmFailed as error:
             raise WriterFailed(str(error)) from error

@@ -44,6 +44,7 @@ def build_router(parts: HandlerParts) -> Router:
     handlers: list[Handler] = [
         WhoAmIHandler(database),
         ExecuteHandler(parts.executor),
+        FaqHandler(knowledge),
         DiagnoseHandler(database, knowledge, parts.parser),
         plan,
         PlanAnswerHandler(plan),
@@ -51,7 +52,6 @@ def build_router(parts: HandlerParts) -> Router:
         BirthdayHandler(database, parts.drafts),
         HolidayHandler(parts.drafts),
         WeatherHandler(database, parts.weather, parts.drafts),
-        FaqHandler(knowledge),
         ReportHandler(database, parts.parser),
     ]
     router = Router(handlers, parts.classifier)

@@ -8,7 +8,7 @@ other text, so words in a record or in the clerk's message cannot make it promis
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, Protocol
@@ -52,7 +52,7 @@ class Completion(Protocol):
 class Writer(Protocol):
     """A language model that writes one short text."""
 
-    async def complete(self, system: str, data: object, *, max_chars: int) -> Completion:
+    async def complete(self, system: str, data: Mapping[str, Any], *, max_chars: int) -> Completion:
         """Return a text; `WriterFailed` when there is none."""
         ...
 

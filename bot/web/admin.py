@@ -96,8 +96,8 @@ async def overview(session: AsyncSession) -> dict[str, Any]:
 
 
 async def _counts(session: AsyncSession, model: type[Inbox | Outbox]) -> dict[str, int]:
-    rows = await session.execute(select(model.status, func.count().label("count")).group_by(model.status))
-    return {row.status: row.count for row in rows.all()}
+    rows = await session.execute(select(model.status, func.count().label("rows")).group_by(model.status))
+    return {row.status: row.rows for row in rows.all()}
 
 
 async def _latest(session: AsyncSession, model: type[Any], *where: Any) -> list[Any]:

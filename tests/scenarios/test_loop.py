@@ -56,7 +56,7 @@ async def test_launch_pressed_twice_at_once_makes_one_coupon_and_one_truthful_ca
 ) -> None:
     card = await plan_card(demo, platform)
 
-    assert await asyncio.gather(press(demo, platform, card), press(demo, platform, card)) == [200, 200]
+    assert list(await asyncio.gather(press(demo, platform, card), press(demo, platform, card))) == [200, 200]
 
     bubbles = await demo.shown(platform, "manager3", lambda text: LAUNCHED in text)
     await eventually(lambda: count(demo, Inbox, Inbox.status == "done"), lambda done: done == 3)
