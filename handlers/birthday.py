@@ -28,6 +28,7 @@ DO_NOT_DISTURB = "这位会员设了免打扰，发之前请先想一想。"
 BY_MODEL = "AI 起草，已检查用词"
 BY_TEMPLATE = "复制后可以改成自己的口气"
 WHICH = "「{who}」有 {count} 位，是哪一位？"
+READY = "上面这条不看会员资料，可以直接发；选一位，就照会员资料再写一条。"
 WHICH_MORE = "还有 {count} 位没列出，可以说「给会员 {example} 写生日祝福」。"
 ASK_WHO = "给谁写？比如「给王女士写个生日祝福」，或者说会员号。"
 NOBODY_TODAY = "{when}没有会员过生日。"
@@ -88,7 +89,9 @@ class BirthdayHandler:
             return _answer(await self._plain_card(turn, {**_plain_value(wanted), "extra": extra}))
         celebrating = [m for m in found if days_until(m, today) == 0]
         if len(found) > 1 and len(celebrating) != 1:
-            return _ask_which(found, wanted, extra, today)
+            with turn.trace.step("compose"):
+                draft = await self.drafts.birthday(Recipient(turn.person.staff_id, wanted.address), today, 0, extra)
+            return _ask_which(found, wanted, extra, today, draft)
         member = celebrating[0] if len(found) > 1 else found[0]
         note = CHOSEN.format(who=_words_for(wanted), count=len(found)) if len(found) > 1 else ""
         return _answer(await self._card(turn, member, 0, extra, note), member)
@@ -187,8 +190,8 @@ def _words_for(wanted: Wanted) -> str:
     return wanted.address if wanted.by_surname else wanted.name
 
 
-def _ask_which(found: list[Member], wanted: Wanted, extra: str, today: date) -> Reply:
-    """Ask which of several members is meant, those with the next birthday first."""
+def _ask_which(found: list[Member], wanted: Wanted, extra: str, today: date, draft: Draft) -> Reply:
+    """Give a greeting that fits everybody of the name, and ask which member is meant, next birthdays first."""
     shown = found[:CHOICES]
     lines = [_line(number, member, today) for number, member in enumerate(shown, 1)]
     if len(found) > CHOICES:
@@ -200,8 +203,8 @@ def _ask_which(found: list[Member], wanted: Wanted, extra: str, today: date) -> 
     title = WHICH.format(who=_words_for(wanted), count=len(found))
     words = f"，{extra}" if extra else ""
     suggestions = [SUGGESTION.format(id=m.id, extra=words) for m in shown[:SUGGESTED]]
-    card = Card("birthday", title, text="\n".join(lines), buttons=buttons)
-    return Reply("birthday", (card,), remember={"suggestions": suggestions})
+    card = Card("birthday", title, text="\n".join([READY, *lines]), buttons=buttons)
+    return Reply("birthday", (Text(draft.text), card), remember={"suggestions": suggestions})
 
 
 def _line(number: int, member: Member, today: date) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+import db.models  # noqa: F401 - registers every table
 from db.base import Base
 from db.engine import Database
 

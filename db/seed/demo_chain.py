@@ -104,6 +104,9 @@ async def seed(
         market = await _set_up(request)
         await _trade(request, market)
         await _close_the_books(request, market)
+        if database.is_sqlite:
+            # Without statistics SQLite reads a period's orders through the members' index, four times as slow.
+            await connection.exec_driver_sql("ANALYZE")
         return await figures_of(connection, tenant_id, as_of)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from pathlib import Path
 
 import aiohttp
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.sandbox import ANSWER_MS, DINGTALK, PLAN, REPORT, WECOM, Demo, Handset, visit
+from tests.browser.sandbox import ANSWER_MS, DINGTALK, PLAN, REPORT, WECOM, Demo, Handset, running_demo, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -32,6 +34,20 @@ async def test_a_launched_card_names_person_time_and_coupon(page: Page, demo: De
     await wecom.shows(name)
     await expect(wecom.answers().last).to_contain_text("已上架 · 券 ", timeout=ANSWER_MS)
     await expect(wecom.button("已处理")).to_be_disabled()
+
+
+async def test_cards_of_before_a_restart_still_work(page: Page, seeded_sqlite_path: Path, tmp_path: Path) -> None:
+    database, state = tmp_path / "daogou.db", tmp_path / "state"
+    shutil.copyfile(seeded_sqlite_path, database)
+    async with running_demo(database, state) as before:
+        for phone in await visit(page, before):
+            await phone.tap(PLAN)
+            await expect(phone.button("上架")).to_be_visible(timeout=ANSWER_MS)
+    async with running_demo(database, state) as after:
+        for phone in await visit(page, after):
+            await phone.button("上架").click(timeout=ANSWER_MS)
+            await phone.shows(LAUNCHED)
+        assert after.coupons() == ["published"]
 
 
 async def test_a_report_shows_the_numbers_the_api_gives(page: Page, demo: Demo) -> None:

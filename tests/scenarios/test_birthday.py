@@ -138,6 +138,9 @@ async def test_several_without_a_birthday_today_are_asked_about(birthday: Birthd
     reply = await birthday(say("给孙女士写个生日祝福，她刚买了羊绒大衣"))
     card = card_in(reply.parts)
     assert card.title == "「孙女士」有 7 位，是哪一位？"
+    draft = reply.parts[0]
+    assert isinstance(draft, Text)
+    assert "孙女士" in draft.text
     assert len(card.buttons) == 5
     assert "还有 2 位没列出" in card.text
     assert reply.remember["suggestions"][0] == "给会员 1100 写生日祝福，她刚买了羊绒大衣"

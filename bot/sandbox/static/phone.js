@@ -9,7 +9,8 @@ const PATIENCE_MS = 20000;
 const BANNER_MS = 4000;
 const ANSWERING_MS = 10000;
 const TIME_GAP_S = 300;
-const NEAR_BOTTOM_PX = 60;
+const NEAR_BOTTOM_PX = 24;
+const LITTLE_MORE_PX = 120;
 const MARGIN_PX = 14;
 
 export class Phone {
@@ -262,7 +263,8 @@ export class Phone {
     const fresh = this.drawn.get(message.id).node;
     const answers = question && Date.now() - this.askedAt < ANSWERING_MS;
     const top = (answers ? question : fresh).offsetTop - this.chat.offsetTop - MARGIN_PX;
-    this.chat.scrollTop = Math.min(top, this.chat.scrollHeight);
+    const bottom = this.chat.scrollHeight - this.chat.clientHeight;
+    this.chat.scrollTop = bottom - top < LITTLE_MORE_PX ? bottom : top;
     this.markRest();
   }
 
