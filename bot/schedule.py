@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 PUSH_BY_HAND_EXPIRES = timedelta(hours=2)
 NO_STORE = "这个人没有门店，没有推送可发"
-PUSHED = "已发出 {queued} 条"
+PUSHED = "已发出 {queued} 条，请看手机"
 ALREADY = "今天已经发过了，不会重复发"
 NOTHING = "没有要提醒的，今天的任务都完成了"
 

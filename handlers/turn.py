@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+STEPS = ("route", "gen_sql", "run_sql", "retrieve_kb", "compose", "execute")
 ROLES = ("clerk", "manager", "regional", "hq", "admin")
 CHAIN_WIDE = frozenset({"hq", "admin"})
 MAY_LAUNCH = frozenset({"manager", "regional", "hq", "admin"})
@@ -56,7 +57,7 @@ class Trace:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Add the time the block takes to the step: route, gen_sql, run_sql, retrieve_kb, compose or execute."""
+        """Add the time the block takes to one of `STEPS`."""
         start = time.perf_counter()
         try:
             yield
@@ -70,7 +71,7 @@ class Trace:
             "route": self.route,
             "sql": self.sql,
             "guard": self.guard,
-            "timings_ms": self.timings_ms,
+            "timings_ms": {name: self.timings_ms.get(name, 0.0) for name in STEPS},
             "model": self.model,
             "tokens": self.tokens,
         }

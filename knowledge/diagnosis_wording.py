@@ -13,8 +13,8 @@ from knowledge.wording import number_text, points
 
 CHANGED = "{title}{way}：{label}（{dates}）{now}，之前（{dates_before}）{before}，{change} (data)"
 SAME = "{title}没有变化：{label}（{dates}）和之前（{dates_before}）都是 {now} (data)"
-USUAL = "和前 {windows} 个同样长的时段比，这个变化在正常波动内（z={z}）(data)"
-UNUSUAL = "和前 {windows} 个同样长的时段比，超出了正常波动（z={z}）(data)"
+USUAL = "和前 {windows} 个同样长的时段比，这个变化在正常波动内 (data)"
+UNUSUAL = "和前 {windows} 个同样长的时段比，超出了正常波动 (data)"
 NO_HISTORY = "历史只有 {windows} 段，还说不准是不是正常波动 (data)"
 CAUSES = "原因（按影响从大到小；互有重叠，不能相加）："
 NO_CAUSE = "能查的原因里，没有一条解释得了这次变化 (data)"
@@ -81,7 +81,7 @@ class DiagnosisWording:
         change = self.found.change
         if change.z is None:
             return NO_HISTORY.format(windows=change.windows)
-        return (USUAL if change.usual else UNUSUAL).format(windows=change.windows, z=f"{change.z:.1f}")
+        return (USUAL if change.usual else UNUSUAL).format(windows=change.windows)
 
     def _value(self, value: float) -> str:
         return number_text(_decimal(value), self.metric.unit)
@@ -157,7 +157,7 @@ def _amount(finding: Finding, n: Numbers) -> str:
 def _payment(finding: Finding, n: Numbers) -> str:
     rates = f"支付成功率 {n['success_before']:.1%} → {n['success_now']:.1%}" if n else "支付成功率历史不足"
     if finding.fault:
-        return f"{_name(finding)}：{rates}（z={finding.z:.1f}），比平常多失败约 {n['excess']:.0f} 笔"
+        return f"{_name(finding)}：{rates}，比平常多失败约 {n['excess']:.0f} 笔"
     return f"{_name(finding)}：变化最大的{finding.subject} {rates}" if finding.subject else f"{_name(finding)}：{rates}"
 
 

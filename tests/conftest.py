@@ -6,8 +6,9 @@ answer, the MariaDB half is skipped with that reason, unless `DAOGOU_REQUIRE_SER
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import db.models  # noqa: F401 - registers every table
+from bot.logs import QUIET
 from db.base import Base
 from db.engine import Database
 
@@ -80,3 +82,16 @@ def _quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("DAOGOU_") and not name.startswith(("DAOGOU_TEST_", "DAOGOU_REQUIRE_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Undo what a command that was run set up: levels and handlers belong to the whole process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in QUIET}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, was in levels.items():
+        logging.getLogger(name).setLevel(was)

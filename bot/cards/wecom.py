@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from bot.cards.wecom_text import (
@@ -192,9 +193,11 @@ def _card_messages(card: Card, ref: CardRef | None) -> list[dict[str, Any]]:
         return _text_messages(_whole(card))
     if ref is None:
         raise IllegalValue("a card with buttons needs a CardRef: its public id becomes the task_id")
-    body = _template_card(card, ref)
+    fits = _fits(card)
+    # What was just said in full need not be said again, cut short, between the title and the buttons.
+    body = _template_card(card if fits else replace(card, text=""), ref)
     validate(body)
-    before = [] if _fits(card) else _text_messages(_whole(card))
+    before = [] if fits else _text_messages(_whole(card))
     rest = [_label(button.text) for button in card.buttons[MAX_BUTTONS:]]
     after = _text_messages(MORE_WORDS + "、".join(rest)) if rest else []
     return [*before, {"msgtype": "template_card", "template_card": body}, *after]

@@ -125,7 +125,7 @@ async def test_the_example_becomes_a_card_with_two_buttons(chain: Database) -> N
         ("launch", "上架", "plan.launch", True),
         ("drop", "放弃", "plan.drop", False),
     ]
-    assert dict(card.fields)["时间"] == "上架当天起 7 天（今天上架：11月21日 至 11月27日）"
+    assert dict(card.fields)["时间"] == "上架起 7 天（今天上架：11月21日至11月27日）"
     assert dict(card.fields)["预算"] == "¥30,000"
     assert card.buttons[0].value["plan"] == reply.outcome.plan == reply.remember["plan"]
 

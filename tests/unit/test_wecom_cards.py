@@ -119,7 +119,8 @@ def test_a_long_state_is_shown_in_full() -> None:
 def test_a_card_that_says_too_much_is_preceded_by_all_of_it() -> None:
     before, card = render(LONG_PLAN, REF)
     assert "第 12 条" in contents([before])[0]
-    assert card["template_card"]["sub_title_text"].endswith("…")
+    assert "sub_title_text" not in card["template_card"]
+    assert render_update(LONG_PLAN, REF)["sub_title_text"].endswith("…")
 
 
 @pytest.mark.parametrize(
