@@ -11,7 +11,7 @@ import structlog
 log = structlog.get_logger()
 
 SWEEP_SECONDS = 5.0
-PAUSE_AFTER_ERROR = 1.0
+PAUSE_AFTER_ERROR, LONGEST_PAUSE = 1.0, 15.0
 DRAIN_SECONDS = 20.0
 
 
@@ -76,14 +76,18 @@ async def work_loop(
 ) -> None:
     """Call `step` until it finds nothing to do, wait for the bell or the sweep, and so on until cancelled.
 
-    This is the outermost loop: an error is logged with its traceback and the loop goes on.
+    This is the outermost loop: an error is logged with its traceback and the loop goes on, after a pause that
+    doubles while errors follow each other.
     """
+    pause = PAUSE_AFTER_ERROR
     while True:
         try:
             worked = await step()
         except Exception:
             log.exception("worker.failed", worker=name)
-            await asyncio.sleep(PAUSE_AFTER_ERROR)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
             continue
+        pause = PAUSE_AFTER_ERROR
         if not worked:
             await bell.wait(sweep_seconds)

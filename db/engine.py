@@ -3,6 +3,8 @@
 SQLite allows one writer. Left to its busy timeout, twenty concurrent writers wait over a second; so the writing
 engine there has a pool of one connection, which makes the wait a fair queue in memory, and every transaction on
 it begins IMMEDIATE. MySQL and MariaDB use one engine for both doors.
+
+Bound values are hidden in errors: they are what people wrote, and errors are logged.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ class Database:
 def _server_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     engine = create_async_engine(
         url.update_query_dict({"charset": "utf8mb4"}),
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_recycle=1800,
         isolation_level="READ COMMITTED",
@@ -61,8 +64,10 @@ def _server_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
 def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    reader = create_async_engine(url)
-    writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=WRITE_WAIT_SECONDS)
+    reader = create_async_engine(url, hide_parameters=True)
+    writer = create_async_engine(
+        url, hide_parameters=True, pool_size=1, max_overflow=0, pool_timeout=WRITE_WAIT_SECONDS
+    )
     _set_up_sqlite(reader, "BEGIN")
     _set_up_sqlite(writer, "BEGIN IMMEDIATE")
     return reader, writer

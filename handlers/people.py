@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.models import Staff, StaffIdentity, StaffStore, Store
 from handlers.turn import CHAIN_WIDE, Person
 
+LARGEST_ID = 2**31 - 1  # what an INTEGER column holds; a driver may refuse to bind more
+
 
 async def find_person(session: AsyncSession, tenant_id: int, platform: str, user_id: str) -> Person | None:
     """Return the active member of staff this platform user is bound to."""
@@ -27,6 +29,8 @@ async def find_person(session: AsyncSession, tenant_id: int, platform: str, user
 
 async def person_by_id(session: AsyncSession, tenant_id: int, staff_id: int) -> Person | None:
     """Return the active member of staff with this id."""
+    if not 0 < staff_id <= LARGEST_ID:
+        return None
     query = select(Staff).where(Staff.tenant_id == tenant_id, Staff.id == staff_id, Staff.active)
     staff = (await session.scalars(query)).one_or_none()
     return await _person(session, staff) if staff else None

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from sqlalchemy import select
 
-from bot.cli.arguments import day
+from bot.cli.arguments import day, whole_number
 from bot.config import Settings
 from bot.runtime import NoTenant, Runtime, open_runtime
 from db.models import Store, Tenant
@@ -66,7 +66,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )  # fmt: skip
     parser.add_argument("kind", choices=sorted(PUSHES), help="morning 晨间推送，evening 晚间提醒")
     parser.add_argument("--as-of", type=day, metavar="DATE", help="把这一天当作今天，如 2026-11-21")
-    parser.add_argument("--store", type=int, metavar="ID", help="只做这家门店（默认全部）")
+    parser.add_argument("--store", type=whole_number, metavar="ID", help="只做这家门店（默认全部）")
     parser.add_argument("--tenant", metavar="KEY", help="哪家企业（只有一家时不用写）")
     parser.add_argument("--dry-run", action="store_true", help="只看会发什么，不写入")
     parser.set_defaults(run=run)

@@ -16,6 +16,7 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from bot.cli.arguments import port_number
 from bot.config import Settings
 from bot.runtime import load_knowledge
 from bot.server import ADMIN, DEMO_TENANT, build_app
@@ -54,7 +55,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--demo", action="store_true", help="演示：不需要账号和密钥")
     parser.add_argument("--host", help="监听地址（默认 127.0.0.1）")
-    parser.add_argument("--port", type=int, help="端口（默认 8080）")
+    parser.add_argument("--port", type=port_number, help="端口（默认 8080）")
     parser.set_defaults(run=run)
 
 

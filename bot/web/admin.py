@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.web.errors import read_body
 from db.engine import Database
 from db.models import ActionLog, Inbox, Outbox, Staff, StaffIdentity, Tenant
+from handlers.help import ROLE_NAMES
 
 TEMPLATES = Path(__file__).parent / "templates"
 COOKIE = "daogou_admin"
@@ -27,6 +28,14 @@ SHOWN = 50
 WRONG = "密码不对，或者已经用过了。重新启动服务会给出新的密码。"
 TOO_MANY = "试的次数太多了，请重新启动服务。"
 MAX_TRIES = 10
+STATUS_NAMES = {
+    "queued": "排队",
+    "failed": "失败",
+    "unknown": "是否送达未知",
+    "pending": "进行中",
+    "succeeded": "成功",
+}
+ACTION_NAMES = {"create_coupon": "建券", "publish_coupon": "发布"}
 POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 
 
@@ -92,6 +101,7 @@ async def overview(session: AsyncSession) -> dict[str, Any]:
         "dead": await _latest(session, Inbox, Inbox.status == "dead"),
         "actions": await _latest(session, ActionLog),
         "staff": (await session.execute(_staff())).all(),
+        "names": {**ROLE_NAMES, **STATUS_NAMES, **ACTION_NAMES},
     }
 
 

@@ -74,6 +74,6 @@ def _staff_id(caller: Caller, body: Mapping[str, Any]) -> int | None:
     """Return whom the caller acts as; only the demo may name somebody."""
     if not caller.may_choose or body.get("staff_id") is None:
         return caller.staff_id
-    if not isinstance(body["staff_id"], int):
+    if type(body["staff_id"]) is not int:
         raise BadRequest(BAD_STAFF)
     return body["staff_id"]

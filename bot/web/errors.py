@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
 from aiohttp import web
+
+from bot.json_text import to_json
 
 log = structlog.get_logger()
 
@@ -16,6 +18,8 @@ READ_SECONDS = 3.0
 TOO_SLOW = "请求体传得太慢，请重试"
 TOO_LARGE = "请求体太大（上限 64 KB）"
 NOT_JSON = "请求体不是有效的 JSON 对象"
+NOT_FOUND = "没有这个地址"
+NOT_ALLOWED = "这个地址不支持 {method}"
 BROKEN = "服务内部出错，已记录。请稍后再试。"
 
 
@@ -39,10 +43,11 @@ async def read_body(request: web.Request) -> bytes:
 
 
 async def read_json(request: web.Request) -> dict[str, Any]:
-    """Return the body as a JSON object."""
+    """Return the body as a JSON object of text that can be stored: no half of a surrogate pair, no bottomless nest."""
     try:
         body = json.loads(await read_body(request))
-    except ValueError as error:
+        json.dumps(body, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise BadRequest(NOT_JSON) from error
     if not isinstance(body, dict):
         raise BadRequest(NOT_JSON)
@@ -57,9 +62,18 @@ async def error_middleware(
     try:
         return await handler(request)
     except BadRequest as error:
-        return web.json_response({"ok": False, "error": str(error)}, status=error.status)
+        return refusal(str(error), error.status)
+    except web.HTTPNotFound:
+        return refusal(NOT_FOUND, 404)
+    except web.HTTPMethodNotAllowed as error:
+        return refusal(NOT_ALLOWED.format(method=request.method), 405, {"Allow": error.headers["Allow"]})
     except web.HTTPException:
         raise
     except Exception:
         log.exception("http.failed", path=request.path, method=request.method)
-        return web.json_response({"ok": False, "error": BROKEN}, status=500)
+        return refusal(BROKEN, 500)
+
+
+def refusal(message: str, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return the sentence as the JSON every route refuses with."""
+    return web.json_response({"ok": False, "error": message}, status=status, headers=headers, dumps=to_json)

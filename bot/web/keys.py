@@ -5,15 +5,17 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from aiohttp import web
 
 from bot.config import ApiKey, ServerSettings
+from bot.web.errors import refusal
+from bot.web.origin import from_our_page, is_loopback, names_loopback
 
 GUARDED = ("/api/", "/ai/", "/recommend")
 OPEN = frozenset({"/api/health"})
 NO_KEY = "需要接口密钥：请在请求头写 Authorization: Bearer <密钥>。密钥在配置文件 [[server.api_keys]] 里设置。"
+OTHER_SITE = "演示时接口只给这台电脑上的程序用，别的网页不行；要从别处用，请设接口密钥"
 BEARER = "Bearer "
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -31,16 +33,6 @@ class Caller:
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether this address can only be reached from the same machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def key_middleware(server: ServerSettings, *, demo_tenant: str | None) -> Callable[..., Awaitable[web.StreamResponse]]:
     """Return a middleware that puts a `Caller` on guarded requests, or answers 401."""
     open_demo = demo_tenant is not None and is_loopback(server.host)
@@ -51,9 +43,11 @@ def key_middleware(server: ServerSettings, *, demo_tenant: str | None) -> Callab
             return await handler(request)
         caller = _from_key(request, server.api_keys)
         if caller is None and open_demo and demo_tenant is not None:
+            if not (names_loopback(request) and from_our_page(request)):
+                return refusal(OTHER_SITE, 403)
             caller = Caller(demo_tenant, None, may_choose=True)
         if caller is None:
-            return web.json_response({"ok": False, "error": NO_KEY}, status=401)
+            return refusal(NO_KEY, 401)
         request[CALLER] = caller
         return await handler(request)
 

@@ -6,7 +6,8 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from db import inbox
 from db.engine import Database
@@ -87,3 +88,10 @@ async def test_a_row_put_back_waits_and_keeps_its_reason(chain: Database) -> Non
     assert len(await inbox.claim(chain, "a", NOW + timedelta(seconds=5))) == 1
     async with chain.read() as session:
         assert (await session.scalars(select(Inbox.error))).one() == "ValueError: no"
+
+
+async def test_an_error_of_the_database_does_not_show_what_people_wrote(chain: Database) -> None:
+    with pytest.raises(SQLAlchemyError) as failed:
+        async with chain.write() as session:
+            await session.execute(text("INSERT INTO nowhere VALUES (:said)"), {"said": "王女士的电话"})
+    assert "王女士" not in str(failed.value)
