@@ -24,6 +24,7 @@ TITLE = "{address}的生日祝福"
 PLAIN_TITLE = "生日祝福（通用）"
 NO_RECORD = "您负责的门店里没有找到「{who}」，这是一条通用祝福，没有用任何会员资料。"
 CHOSEN = "「{who}」有 {count} 位，先取了今天过生日的这位。"
+NOT_TODAY = "生日还没到，这条请到那天再发。"
 DO_NOT_DISTURB = "这位会员设了免打扰，发之前请先想一想。"
 BY_MODEL = "AI 起草，已检查用词"
 BY_TEMPLATE = "复制后可以改成自己的口气"
@@ -119,7 +120,8 @@ class BirthdayHandler:
         buttons = [Button("again", AGAIN, "birthday.again", value)]
         if task_id is not None:
             buttons.insert(0, Button("sent", SENT, "tasks.done", {"task_id": task_id}, primary=True))
-        notes = [note, draft.note, DO_NOT_DISTURB if member.do_not_disturb else ""]
+        early = NOT_TODAY if days_until(member, today) else ""
+        notes = [note, draft.note, early, DO_NOT_DISTURB if member.do_not_disturb else ""]
         return Card(
             "birthday",
             TITLE.format(address=to.address),

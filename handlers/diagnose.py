@@ -17,11 +17,11 @@ from handlers.intents import HandlerError, Intent
 from handlers.messages import Outcome, Reply, Text
 from handlers.report import ask_back
 from handlers.turn import Turn
-from knowledge.compiler import QueryRefused, Scope
+from knowledge.compiler import NO_STORE, QueryRefused, Scope
 from knowledge.diagnosis import DIAGNOSED, Diagnosis, diagnose
 from knowledge.diagnosis_wording import DiagnosisWording
 from knowledge.passages import KnowledgeBase, Passage
-from knowledge.question_parser import AskBack, QuestionParser, store_problem
+from knowledge.question_parser import NO_DATA_ON, AskBack, QuestionParser, store_problem
 from knowledge.question_parts import Parts
 from knowledge.semantic import SemanticQuery, filters_of
 from knowledge.stores import StoreRef, load_stores
@@ -30,7 +30,7 @@ from knowledge.vocabulary import filler_words
 EXAMPLE = "这周复购率为什么下降了"
 WHY = r"为什么|为何|为啥|原因|怎么回事|咋回事|下降|下滑|下跌|变差|掉了|变少|变低"
 WHY_WORDS = (
-    "为什么 为何 为啥 什么 原因 怎么回事 咋回事 怎 么 下降 下滑 下跌 跌 降 降低 掉 变差 差 变少 少 变低 低 减少 "
+    "为什么 为何 为啥 什么 原因 怎么回事 咋回事 咋 怎 么 下降 下滑 下跌 跌 降 降低 掉 变差 差 变少 少 变低 低 减少 "
     "上涨 上升 涨 升 增长 提高 变高 变多 高 多 变化 波动 突然 这么 那么 有点 分析 分析一下 诊断 诊断一下 导致 造成 "
     "是不是 不是 不 影响 因素 由于 因为 会 又 不好 不太好 很 比较 "
     "出了什么问题 问题 哪里 在哪 找找 找一下 该怎么办 怎么办 什么情况"
@@ -81,7 +81,7 @@ class DiagnoseHandler:
         try:
             return await diagnose(self.database, self.parser.catalogue, scope, metric, period, today, turn.trace)
         except (QueryRefused, QueryFailed) as error:
-            raise HandlerError(str(error), "diagnose") from error
+            raise HandlerError(str(error), "refuse" if str(error) == NO_STORE else "diagnose") from error
 
     async def _passages(self, questions: Sequence[str]) -> list[Passage]:
         """Return what the knowledge base says on the causes found, each document once."""
@@ -114,6 +114,7 @@ def _problem(parts: Parts, stores: Sequence[StoreRef], turn: Turn) -> AskBack | 
         return AskBack(store, SUGGESTIONS, forbidden=all(len(word.stores) == 1 for word in parts.stores))
     metrics = _metrics(parts)
     problems = (
+        (not metrics and bool(parts.absent), NO_DATA_ON.format(name="、".join(parts.absent))),
         (not metrics, WHICH_METRIC),
         (bool(metrics) and metrics[0] not in DIAGNOSED, NOT_DIAGNOSED),
         (bool(set(parts.values) - {"city"}), ONLY_STORES),

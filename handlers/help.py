@@ -20,7 +20,13 @@ HELP_HEAD = "您可以直接这样说："
 HELP_FOOT = "照着说就行，换成自己要的门店、日期或会员名。"
 NO_STORE = "还没有分配门店"
 WHOLE_CHAIN = "全部门店"
+WELCOME = "不客气，有事随时找我。"
 STORES_SHOWN = 5
+ASKED = "帮助|help|菜单|(?:你|您)?(?:会什么|会做什么|能做什么|能干什么|能干嘛|是谁)|怎么用|使用说明"
+GREETED = "(?:你|您|大家)好|早|早上好|上午好|中午好|下午好|晚上好|嗨|哈喽|hi|hello|在吗|在不在|在么"
+THANKED = "谢谢|谢谢你|谢谢您|多谢|感谢|谢啦|谢了|辛苦了"
+_TAIL = r"[\s?？!！。~～呀啊哦哈呢]*"
+_THANKS = re.compile(rf"^\s*(?:{THANKED})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +35,13 @@ class HelpHandler:
 
     examples: Callable[[Turn], list[str]]
     intent: ClassVar[Intent] = Intent(
-        "help", strong=re.compile(r"^\s*/?(帮助|help|菜单|你会什么|能做什么)\s*[?？]?\s*$", re.I)
+        "help", strong=re.compile(rf"^\s*/?(?:{ASKED}|{GREETED}|{THANKED}){_TAIL}$", re.I)
     )
 
     async def __call__(self, turn: Turn) -> Reply:
-        """Return the list."""
+        """Return the list; thanks are returned as such."""
+        if _THANKS.search(turn.text):
+            return Reply.say("help", WELCOME)
         lines = [f"· {example}" for example in self.examples(turn)]
         return Reply.say("help", "\n".join([HELP_HEAD, *lines, HELP_FOOT]))
 

@@ -30,10 +30,12 @@ DATE = "{day} · {when}"
 NEXT_YEAR = "{year}年{day}"
 OTHER = "可以改成下一个节日：「写个{name}祝福」。"
 GONE = "这个节日在日历里找不到了，请重新说一次，比如「写个中秋祝福」。"
+UNKNOWN = "日历里没有这个节日。说「最近有什么节日」，看看最近有哪些。"
 AGAIN = "换一条"
 
 LOOK_AHEAD = 45
 LISTED = 6
+_OTHER_DAY = re.compile("[^过季佳细环章关调枝]节(?![日气约省])")
 _NAMES = "|".join(map(re.escape, spoken_names()))
 
 
@@ -63,6 +65,8 @@ class HolidayHandler:
         wants_text = re.search(r"写|祝|贺|问候|文案|短信|编|拟", turn.text)
         if festival is None and not wants_text:
             return _list(today)
+        if festival is None and _OTHER_DAY.search(turn.text):
+            return Reply.say("ask_back", UNKNOWN)
         festival = festival or _nearest_to_greet(today)
         if not festival.wish or not wants_text:
             return Reply.say("holiday", _told(festival, today))

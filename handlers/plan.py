@@ -16,13 +16,17 @@ from typing import Any, ClassVar
 from db.engine import Database
 from handlers.intents import Intent
 from handlers.messages import Button, Card, Outcome, Reply, Text
-from handlers.turn import MAY_LAUNCH, Turn
+from handlers.turn import MAY_LAUNCH, Person, Turn
 from knowledge.amounts import NUMBER, yuan
 from knowledge.campaign import CampaignPlan, PlanInvalid, plan_json
 from knowledge.campaign_draft import AOV_DAYS, DEFAULT_DAYS, DEFAULT_GOAL, Facts, draft_plan, offer_words
 from knowledge.campaign_request import PlanRequest, read_request, read_requests
 from knowledge.campaign_segment import ALL_MEMBERS, Scope, ScopedQueries, Segment, find_segment, read_buying
 from knowledge.passages import KnowledgeBase, Passage
+from knowledge.question_parser import NO_SUCH_STORE
+from knowledge.question_reader import read_words
+from knowledge.stores import StoreRef, load_stores
+from knowledge.vocabulary import StoreWord, ValueWord, filler_words, store_words
 
 EXAMPLE = "给高价值老客做一个促复购活动，预算3万，7天"
 ASK_BUDGET = "好的，{understood}。预算多少？比如：预算3万（也可以回复数字）"
@@ -37,6 +41,11 @@ BODY = "**目标**\n{targets}\n**风控**\n{risks}"
 DAYS_ASSUMED = f"没说几天，按 {DEFAULT_DAYS} 天"
 ALL_ASSUMED = "没说人群，按全部会员"
 OFFER_ASSUMED = "没说优惠，按近 30 天客单价 {aov} 和预算算出"
+WHEN_UNREAD = "没看懂「{words}」，时间请说日期，比如：12月1日到12月7日"
+OWN_STORES = "只含您负责的 {count} 家门店"
+NOT_YOURS = "「{names}」不在您负责的门店里，不能给它做活动。"
+STORES_NAMED = 5
+NO_STORES = ("店庆", "店长", "店员")  # 12月3号店庆 names a day, not store 3
 COUNTED = "人数为会员表此刻的统计；要改就直接说，比如：预算改成5万"
 
 CHANNEL_NAMES = {"app_push": "APP 推送", "sms": "短信", "wechat": "微信"}
@@ -65,6 +74,11 @@ _ANSWER_WORD = (
 ANSWER_WORDS = re.compile(
     rf"^(?!\s*\d\s*$)(?=.*(?:\d|[一二两三四五六七八九十半双]))(?:{NUMBER}|{_ANSWER_WORD}|{_BLANK}|、)++$"
 )
+_WHEN = re.compile(
+    "[上下]{1,2}个?(?:(?:周|星期|礼拜)[一二三四五六日天]?|月)|(?:这|本)?周末|(?:这|本)?(?:周|星期|礼拜)[一二三四五六日天]"
+    "|明天|后天|双(?:十一|十二|11|12)|元旦|春节|元宵|情人节|清明|端午|七夕|中秋|国庆|圣诞节?|明年"
+)
+_WHOLE = re.compile("全国|全公司|集团|(?:全部|所有|各)的?(?:门店|店)")
 _NEW_CAMPAIGN = re.compile("活动|促销|方案|优惠券")
 _CORRECTION = re.compile("改成|改为|改到|换成|调到|调成")
 
@@ -92,19 +106,25 @@ class PlanHandler:
         today = turn.now.date()
         texts = _texts(turn, today)
         request = read_requests(texts, today)
+        stores = _stores_named(texts, today, await load_stores(self.database, turn.person.tenant_id))
+        foreign = [store.name for store in stores if store.id not in turn.person.store_ids]
+        if foreign:
+            return Reply.say("refuse", NOT_YOURS.format(names="、".join(foreign[:STORES_NAMED])))
         if request.budget is None:
             return _ask_budget(request, texts)
-        facts = await self._facts(turn, request)
+        facts = await self._facts(turn, request, stores)
         passages = await self._passages(turn, request, facts)
         with turn.trace.step("compose"):
             plan = draft_plan(request, request.budget, facts, passages)
-            card = _card(plan, request, facts, today)
+            notes = _unread(texts, request, turn.person)
+            card = _card(plan, request, facts, today, stores, notes)
         remembered = {"plan": plan_json(plan), "plan_texts": texts, "suggestions": None}
         return Reply("plan", (card,), outcome=Outcome(plan=plan_json(plan)), remember=remembered)
 
-    async def _facts(self, turn: Turn, request: PlanRequest) -> Facts:
+    async def _facts(self, turn: Turn, request: PlanRequest, stores: Sequence[StoreRef]) -> Facts:
         person = turn.person
-        scope = Scope(person.tenant_id, person.store_ids, person.chain_wide)
+        named = tuple(store.id for store in stores)
+        scope = Scope(person.tenant_id, named or person.store_ids, person.chain_wide and not named)
         async with self.database.read() as session:
             queries = ScopedQueries(session, scope)
             with turn.trace.step("run_sql"):
@@ -141,6 +161,28 @@ def _texts(turn: Turn, today: date) -> list[str]:
     return [*before, turn.text][-TEXTS_KEPT:] if before and _adds(turn.text, today) else [turn.text]
 
 
+def _stores_named(texts: Sequence[str], today: date, stores: Sequence[StoreRef]) -> tuple[StoreRef, ...]:
+    """Return the stores that the sentences name, by name, number or city; the last sentence that names any counts."""
+    for text in reversed(texts):
+        words = read_words(text, today, stores, (filler_words(NO_STORES), store_words(stores)))
+        if missing := [word.said for word in words if isinstance(word, StoreWord) and not word.stores]:
+            raise PlanInvalid([NO_SUCH_STORE.format(said=missing[0], count=len(stores))])
+        ids = {store.id for word in words if isinstance(word, StoreWord) for store in word.stores}
+        cities = {word.value for word in words if isinstance(word, ValueWord)}
+        found = tuple(store for store in stores if store.id in ids or store.city in cities)
+        if found:
+            return found
+    return ()
+
+
+def _unread(texts: Sequence[str], request: PlanRequest, person: Person) -> list[str]:
+    """Return what the sentences say and the plan does not follow."""
+    when = next((found[0] for text in reversed(texts) if (found := _WHEN.search(text))), None)
+    whole = not person.chain_wide and any(_WHOLE.search(text) for text in texts)
+    notes = [WHEN_UNREAD.format(words=when)] if when and request.starts_on is None else []
+    return [*notes, OWN_STORES.format(count=len(person.store_ids))] if whole else notes
+
+
 def _adds(text: str, today: date) -> bool:
     if _CORRECTION.search(text):
         return True
@@ -170,9 +212,17 @@ def _ask_budget(request: PlanRequest, texts: list[str]) -> Reply:
     return Reply("ask_back", (text,), remember={"plan_texts": texts, "suggestions": list(BUDGET_ANSWERS)})
 
 
-def _card(plan: CampaignPlan, request: PlanRequest, facts: Facts, today: date) -> Card:
+def _card(
+    plan: CampaignPlan,
+    request: PlanRequest,
+    facts: Facts,
+    today: date,
+    stores: Sequence[StoreRef],
+    notes: Sequence[str],
+) -> Card:
     value: dict[str, Any] = {"plan": plan_json(plan)}
     fields = (
+        *([("门店", _names(stores))] if stores else []),
         ("人群", plan.target_segment.definition),
         ("优惠", f"{offer_words(plan.offer)}，最多 {plan.offer.max_redemptions} 次"),
         ("预算", yuan(plan.budget)),
@@ -188,8 +238,13 @@ def _card(plan: CampaignPlan, request: PlanRequest, facts: Facts, today: date) -
             Button("launch", LAUNCH, "plan.launch", value, primary=True),
             Button("drop", DROP, "plan.drop", value),
         ),
-        footer="；".join([*_assumptions(request, facts), COUNTED]),
+        footer="；".join([*notes, *_assumptions(request, facts), COUNTED]),
     )
+
+
+def _names(stores: Sequence[StoreRef]) -> str:
+    more = f" 等 {len(stores)} 家" if len(stores) > STORES_NAMED else ""
+    return "、".join(store.name for store in stores[:STORES_NAMED]) + more
 
 
 def _dates(plan: CampaignPlan, request: PlanRequest, today: date) -> str:

@@ -19,7 +19,7 @@ from handlers.intents import HandlerError, Intent
 from handlers.messages import Outcome, Part, Reply, Table, Text
 from handlers.turn import Turn
 from knowledge.catalogue import Catalogue
-from knowledge.compiler import QueryRefused, Scope
+from knowledge.compiler import NO_STORE, QueryRefused, Scope
 from knowledge.question_parser import AskBack, QuestionParser, Understood
 from knowledge.reports import TIME_DIMS, Breakdown, Cell, ReportResult, Row, report
 from knowledge.semantic import SemanticQuery
@@ -29,8 +29,10 @@ from knowledge.wording import change_text, day_text, number_text
 EXAMPLE = "最近7天各门店GMV、客单价、订单数，按天趋势"
 WORDS = (
     r"报表|日报|周报|月报|趋势|走势|GMV|销售额|营业额|成交额|营收|流水|客单|订单数|订单量|单量|业绩|销量|销售情况|经营情况|复购率|"
-    r"支付成功率|连带率|折扣率|新客数|新增会员|会员数|环比|同比|排名|排行|卖得|卖的"
+    r"支付成功率|连带率|折扣率|新客数|新增会员|会员数|环比|同比|排名|排行|卖得|卖的|卖了|笔单价|件数"
 )
+# Numbers that are asked for and not there: the answer says so, where nothing else wants the sentence.
+ABSENT_WORDS = r"利润|毛利|库存|客流|转化率|退款率|退货率|坪效|人效"
 OTHERS = r"为什么|为何|为啥|原因|怎么回事|下降|下滑|下跌|变差|掉了|活动|预算|优惠券|文案|推荐"
 
 YOU_MAY_ASK = "可以这样问（回复数字就行）："
@@ -39,10 +41,15 @@ LAST_DATA = "数据最新到 {newest}。"
 NO_DATA = "您负责的门店还没有任何订单数据。"
 NO_BEFORE = "再往前的数据不全，不作对比。"
 OPEN_PERIOD = "最后一天还没结束，和上一期的对比仅供参考。"
-ROWS_SHOWN = 20
+ROWS_SHOWN = 24  # a day by hours
 TABLES_SHOWN = 3
 STORES_NAMED = 5
 ALL_STORES = "您负责的全部 {count} 家门店"
+OWN_ONLY = "只含您负责的 {count} 家门店，不是全部门店。"
+DATA_FROM = "数据从 {first} 才开始，只算了之后的日子，不作对比。"
+TOTAL = "合计 {title}"
+HIGHEST, LOWEST = "最高", "最低"
+WHOLE_CHAIN = re.compile("全国|公司|集团|(?:全部|所有)的?(?:门店|店)|哪(?:个|家|些|几家)(?:门店|店)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,10 @@ class ReportHandler:
     database: Database
     parser: QuestionParser
     intent: ClassVar[Intent] = Intent(
-        "report", strong=re.compile(rf"^(?!.*(?:{OTHERS})).*(?:{WORDS})", re.I | re.S), example=EXAMPLE
+        "report",
+        strong=re.compile(rf"^(?!.*(?:{OTHERS})).*(?:{WORDS})", re.I | re.S),
+        weak=re.compile(ABSENT_WORDS),
+        example=EXAMPLE,
     )
 
     async def __call__(self, turn: Turn) -> Reply:
@@ -67,9 +77,9 @@ class ReportHandler:
             scope = Scope(turn.person.tenant_id, own)
             result = await report(self.database, self.parser.catalogue, parsed.query, scope, turn.trace)
         except (QueryRefused, QueryFailed) as error:
-            raise HandlerError(str(error), "report") from error
+            raise HandlerError(str(error), "refuse" if str(error) == NO_STORE else "report") from error
         with turn.trace.step("compose"):
-            return _Answer(self.parser.catalogue, parsed, result, turn).reply()
+            return _Answer(self.parser.catalogue, parsed, result, turn, len(own) < len(stores)).reply()
 
 
 def ask_back(asked: AskBack) -> Reply:
@@ -89,6 +99,7 @@ class _Answer:
     parsed: Understood
     result: ReportResult
     turn: Turn
+    partial: bool  # the person sees some of the chain's stores, not all
 
     @property
     def query(self) -> SemanticQuery:
@@ -107,7 +118,7 @@ class _Answer:
         return [Text(EMPTY.format(period=period) + LAST_DATA.format(newest=self._newest()))]
 
     def _parts(self) -> list[Part]:
-        head = [self.query.sentence(self.catalogue), *self._headline(), *self._insights()]
+        head = [self.query.sentence(self.catalogue), *self._winner(), *self._headline(), *self._insights()]
         tables = [self._table(part) for part in self.result.breakdowns[:TABLES_SHOWN]]
         return [Text("\n".join(head)), *tables, Text("\n".join(self._footer()))]
 
@@ -120,8 +131,18 @@ class _Answer:
             entry = self.catalogue.metrics[metric]
             now = self.result.totals[metric]
             change = change_text(now, (self.result.before or {}).get(metric), entry.unit)
-            yield f"{entry.title} {number_text(now, entry.unit)}" + (f"，{change}{against}" if change else "")
+            title = TOTAL.format(title=entry.title) if self.query.limit else entry.title
+            yield f"{title} {number_text(now, entry.unit)}" + (f"，{change}{against}" if change else "")
             against = ""
+
+    def _winner(self) -> Iterator[str]:
+        """Yield who came first in a ranking, before the totals that are not the answer to it."""
+        order = self.query.order
+        if order is None or not self.query.limit or not self.result.breakdowns:
+            return
+        part = self.result.breakdowns[0]
+        if part.rows and part.rows[0][1] is not None:
+            yield f"{HIGHEST if order.descending else LOWEST}：{self._extreme(part, part.rows[0])}"
 
     def _insights(self) -> Iterator[str]:
         """Yield the extremes of each split by the first metric."""
@@ -141,7 +162,12 @@ class _Answer:
 
     def _footer(self) -> Iterator[str]:
         yield from self.parsed.notes
-        if self.result.before is None:
+        span = self.result.span
+        if self.partial and self._sounds_whole():
+            yield OWN_ONLY.format(count=len(self.result.store_names))
+        if span is not None and span.first_day > self.query.period.first:
+            yield DATA_FROM.format(first=span.first_day)
+        elif self.result.before is None:
             yield NO_BEFORE
         elif self.query.period.unfinished:
             yield OPEN_PERIOD
@@ -150,6 +176,12 @@ class _Answer:
         yield f"期间：{self.query.period.first}~{self.query.period.last}"
         yield f"筛选：{self._filters()}"
         yield LAST_DATA.format(newest=self._newest()).replace("数据最新到", "数据截至")
+
+    def _sounds_whole(self) -> bool:
+        """Tell whether the question speaks of the chain, or sets stores against each other, and names none."""
+        if self.query.filtered("store") or self.query.filtered("city"):
+            return False
+        return bool(WHOLE_CHAIN.search(self.turn.text)) or "store" in self.query.dims
 
     def _filters(self) -> str:
         names = self.result.store_names

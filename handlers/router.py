@@ -22,6 +22,9 @@ NOT_UNDERSTOOD = "这句我没看懂。可以这样问我（回复数字就行�
 GONE = "这张卡片已经失效了，请重新发起一次。"
 EMPTY = "您好，我在。发「/帮助」看看我能做什么。"
 SUGGESTIONS = 3
+# Chinese keyboards type ＧＭＶ and ７天 in full width; punctuation stays as it is.
+_WIDE = (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
+HALF_WIDTH = {code: code - 0xFEE0 for code in _WIDE}
 COMMAND = "/"
 
 
@@ -42,7 +45,7 @@ class Router:
 
     async def answer(self, turn: Turn) -> Reply:
         """Return the answer; what a handler says cannot be done comes back as its sentence."""
-        turn = _resolve_suggestion(turn)
+        turn = _resolve_suggestion(replace(turn, text=turn.text.translate(HALF_WIDTH)))
         with turn.trace.step("route"):
             handler = await self._route(turn)
         if handler is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ from sqlalchemy import select
 from db.engine import Database
 from db.models import Store
 from handlers.intents import HandlerError, Intent
-from handlers.messages import Button, Card, Outcome, Part, Reply
+from handlers.messages import Button, Card, Outcome, Part, Reply, Text
 from handlers.turn import Person, Turn
 from knowledge.drafts import Draft, Drafts, Recipient
 from knowledge.greetings import day_word
@@ -35,7 +35,16 @@ ADVICE_HEAD_LATER = "{day}注意："
 AGAIN = "换一条"
 CITIES_AT_ONCE = 2
 SUGGESTED = 3
-_CITY_ASKED = re.compile(r"(?P<city>[\u4e00-\u9fff]{2,6}?)(?:市|的)?(?:今天|明天|后天)")
+NOT_READ = "没看懂{words}。天气只有您门店所在城市的，今天、明天和后天三天，先看这个："
+# What may stand in a question about the weather; two characters or more beside it name another place or day.
+_READ = re.compile(
+    "天气预报|天气|预报|提醒|注意事项|注意|今天|今日|今晚|明天|明日|明早|明晚|(?<!大)后天|现在|早上|上午|中午|下午|晚上|情况|咱们|我们|你们"
+    "|门店|店里|店铺|这里|这边|这儿|外面|外边|顾客|客人|客户|会员|大家|告诉|发给|发个|发一条|写个|写一个|写一条|写一段|来个|来一条|生成"
+    "|帮我|帮忙|麻烦|请问|看看|看一下|看下|查查|查一下|查下|查询|说说|怎么样|怎样|如何|咋样|怎么|多少|什么|几度|有没有|会不会|是不是"
+    "|要不要|需要|需不需要|应该|适合|出门|可能|可以|下雨|下雪|带伞|雨伞|气温|温度|湿度|冷不冷|热不热|降温|升温|刮风|风大|大风|台风|雾霾"
+    "|空气质量|空气|穿搭|穿衣|衣服|文案|短信|一条|一下|谢谢|你好|您好|[的给请要会吗呢吧啊呀了么很冷热雨雪风伞穿度有还我看查写发问店]|(?<![两几后])天"
+)
+_LEFT = re.compile(r"[\u4e00-\u9fff]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,7 @@ class WeatherHandler:
             return (await session.scalars(query.order_by(Store.id))).all()
 
     async def _tell(self, turn: Turn, stores: Sequence[Store], day: date) -> Reply:
-        parts: list[Part] = []
+        parts: list[Part] = [*_not_read(turn.text, stores)]
         rows: list[list[Any]] = []
         for store in stores:
             forecast = await self._forecast(turn, store, day)
@@ -152,6 +161,18 @@ def _named(text: str, stores: Sequence[Store]) -> list[Store]:
     """Return the stores a question names, by name or city; one of each city."""
     by_name = [store for store in stores if store.name in text]
     return by_name or _one_per_city([store for store in stores if store.city.removesuffix("市") in text])
+
+
+def _not_read(text: str, stores: Sequence[Store]) -> Iterator[Text]:
+    """Yield one line naming the words that were not taken in: another city, another day."""
+    for store in stores:
+        city = store.city.removesuffix("市")
+        local = store.name.removeprefix(city).removesuffix("店")
+        for name in filter(None, (store.name, local, f"{city}市", city)):
+            text = text.replace(name, " ")
+    left = _LEFT.findall(_READ.sub(" ", text))
+    if left:
+        yield Text(NOT_READ.format(words="、".join(f"「{words}」" for words in left)))
 
 
 def _one_per_city(stores: Sequence[Store]) -> list[Store]:

@@ -275,6 +275,7 @@ _SO_FAR = r"(?:至今|以来|到现在|到今天)?"
 _Y = r"(?:(?P<y>20\d\d)年)"
 _M = r"(?P<m>\d{1,2}|十[一二]?|[一二三四五六七八九])月"
 _D = r"(?P<d>\d{1,2}|[一二三]?十[一二三四五六七八九]?|[一二三四五六七八九])[日号]"
+_THAT_DAY = r"(?:当[天日])?"
 _TO = r"(?:到|至|~|-|—|–)"
 _M2 = _M.replace("<m>", "<m2>")
 _D2 = _D.replace("<d>", "<d2>").replace("[日号]", "[日号]?")
@@ -300,12 +301,12 @@ _RULES: tuple[tuple[re.Pattern[str], _Build], ...] = tuple(
         (r"(?:本|这|这个)季度?" + _SO_FAR + r"|上一?个?季度", _quarter),
         (r"[今本]年" + _SO_FAR + r"|年初(?:到今天|到现在|至今)|去年", _year),
         (_Y + "?" + _M + r"份?", _named_month),
-        (_Y + "?" + _M + _D, _named_day),
+        (_Y + "?" + _M + _D + _THAT_DAY, _named_day),
         (_D, _named_day),
         (_ISO, _named_day),
         (_Y + "?" + _M + _D.replace("[日号]", "[日号]?") + _TO + rf"(?:(?P<y2>20\d\d)年)?(?:{_M2})?" + _D2, _range),
         (r"(?P<m>\d{1,2})-(?P<d>\d{1,2})" + _TO + r"(?P<m2>\d{1,2})-(?P<d2>\d{1,2})", _range),
         (_ISO + _TO + re.sub("<([ymd])>", r"<\g<1>2>", _ISO), _range),
-        (r"(?P<ago>去年)?(?P<e>双11|双十一|618|双12|双十二)", _shopping_day),
+        (r"(?P<ago>去年)?(?P<e>双11|双十一|618|双12|双十二)" + _THAT_DAY, _shopping_day),
     )
 )

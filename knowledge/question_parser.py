@@ -175,12 +175,20 @@ def _dims(parts: Parts) -> tuple[str, ...]:
     dims = list(parts.dims)
     if parts.rank and parts.rank.dim and parts.rank.dim not in dims:
         dims.append(parts.rank.dim)
-    side_by_side = parts.compares == [None] and len(parts.stores) > 1
-    if (side_by_side and "store" not in dims) or ((parts.rank or parts.sort) and not dims):
+    dims += [dim for dim in _side_by_side(parts) if dim not in dims]
+    if (parts.rank or parts.sort) and not dims:
         dims.append("store")
     if parts.trend and not {"day", "week", "month", "hour", "weekday"} & set(dims):
         dims.append("day")
     return tuple(dims)
+
+
+def _side_by_side(parts: Parts) -> list[str]:
+    """Return the dimensions whose named values are set against each other: 上海和北京对比, 小程序和外卖对比."""
+    if parts.compares != [None]:
+        return []
+    named = {"store": len(parts.stores), **{dim: len(values) for dim, values in parts.values.items()}}
+    return [dim for dim, count in named.items() if count > 1]
 
 
 def _filters(parts: Parts) -> dict[str, tuple[str, ...]]:

@@ -67,7 +67,7 @@ class Parts:
             case BusinessWord():
                 self.business.append(token)
             case RankWord():
-                self.rank = token
+                self.rank = self.rank.joined(token) if self.rank else token
             case SortWord():
                 self.sort = token
             case CompareWord(kind):

@@ -10,7 +10,7 @@ from knowledge.catalogue import Catalogue
 from knowledge.periods import Period
 
 Compare = Literal["previous", "year"]
-FILTER_KEYS = ("store", "city", "channel", "new_old")
+FILTER_KEYS = ("store", "city", "channel", "member_level", "new_old")
 COMPARE_PHRASES = {"previous": "对比上一期", "year": "对比去年同期"}
 
 

@@ -75,6 +75,10 @@ class RankWord:
     count: int | None
     dim: str | None
 
+    def joined(self, other: RankWord) -> RankWord:
+        """Return both as one: 卖得最差的商品 前5 is the last five goods."""
+        return RankWord(self.descending and other.descending, other.count or self.count, other.dim or self.dim)
+
 
 @dataclass(frozen=True, slots=True)
 class SortWord:

@@ -145,6 +145,49 @@ async def test_a_body_that_is_no_json_or_too_large_is_refused(demo: DemoServer) 
         assert response.status == 413
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"plan": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+        b'{"query": "a\\ud83d"}',
+        b'{"query": "GMV", "prev": "\\udc00"}',
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/chat", "/api/execute", "/sandbox/api/say"])
+async def test_json_that_no_text_can_hold_is_refused(demo: DemoServer, path: str, body: bytes) -> None:
+    async with demo.http.post(demo.base + path, data=body, headers={"Content-Type": "application/json"}) as response:
+        assert response.status == 400
+        assert "不是有效的 JSON 对象" in await response.text()
+
+
+@pytest.mark.parametrize("staff_id", [10**30, 0, -1, True, 1.5, "1"])
+async def test_a_staff_id_that_is_nobodys_is_refused(demo: DemoServer, staff_id: Any) -> None:
+    assert (await demo.post("/api/chat", {"query": "GMV", "staff_id": staff_id}))[0] == 400
+
+
+async def test_an_address_that_is_none_is_said_in_words(demo: DemoServer) -> None:
+    assert await demo.get("/nowhere") == (404, '{"ok": false, "error": "没有这个地址"}')
+    async with demo.http.get(f"{demo.base}/api/chat") as response:
+        assert (response.status, response.headers["Allow"]) == (405, "POST")
+        assert "不支持 GET" in await response.text()
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+async def test_another_website_cannot_act_through_a_visitors_browser(demo: DemoServer, headers: dict[str, str]) -> None:
+    status_code, body = await demo.post("/api/execute", {"plan": {}}, **headers)
+    assert status_code == 403
+    assert "别的网页不行" in body["error"]
+
+
+@pytest.mark.parametrize(("text", "said"), [("你好", "您可以直接这样说"), ("谢谢！", "不客气"), ("在吗？", "照着说")])
+async def test_a_greeting_is_returned(demo: DemoServer, text: str, said: str) -> None:
+    body = await ask(demo, text)
+    assert body["intent"] == "help"
+    assert said in body["answer"]
+
+
 async def test_a_clerk_sees_their_own_store_only(demo: DemoServer) -> None:
     clerk = await ask(demo, "最近7天各门店GMV", staff_id=1)
     stores = {row[0] for row in clerk["report"]["rows"]}

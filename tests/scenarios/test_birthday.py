@@ -237,3 +237,9 @@ async def test_today_is_the_turns_day(birthday: BirthdayHandler) -> None:
     reply = await birthday(replace(turn, now=turn.now.replace(month=3, day=8)))
     assert "李雷" in str(reply.parts)
     assert turn.now.date() == TODAY
+
+
+async def test_a_greeting_before_its_day_says_so(birthday: BirthdayHandler) -> None:
+    early = await ask(birthday, "给会员 1025 写生日祝福")
+    assert early.text.endswith("生日还没到，这条请到那天再发。")
+    assert "还没到" not in (await ask(birthday, "给会员 1024 写生日祝福")).text

@@ -175,3 +175,10 @@ def test_the_words_that_lead_here(text: str, claimed: bool) -> None:
     pattern = DiagnoseHandler.intent.strong
     assert pattern is not None
     assert bool(pattern.search(text)) is claimed
+
+
+async def test_a_number_there_is_none_of_is_named(database: Database) -> None:
+    await write_chain(database)
+    reply = await ask(database, "利润为什么下降", Person(1, 1, "总部", "hq", (1, 2)))
+    assert reply.intent == "ask_back"
+    assert text_of(reply).startswith("还没有利润的数据。")

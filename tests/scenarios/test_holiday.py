@@ -96,3 +96,9 @@ def test_what_is_said_about_festivals_is_claimed(text: str) -> None:
 def test_other_sentences_are_not(text: str) -> None:
     assert HOLIDAY.intent.strong is not None
     assert not HOLIDAY.intent.strong.search(text)
+
+
+async def test_a_festival_the_calendar_does_not_know_is_not_replaced_by_another() -> None:
+    reply = await ask("写个愚人节祝福")
+    assert reply.intent == "ask_back"
+    assert "日历里没有这个节日" in told(reply)

@@ -321,3 +321,31 @@ async def test_the_knowledge_base_is_quoted_by_name_when_it_fits(chain: Database
 
 async def test_the_same_sentence_on_the_same_day_is_the_same_plan(chain: Database) -> None:
     assert await plan_of(chain, EXAMPLE) == await plan_of(chain, EXAMPLE)
+
+
+@pytest.mark.parametrize("named", ["上海一店", "1号店", "上海"])
+async def test_a_store_that_is_named_is_the_only_one_counted(chain: Database, named: str) -> None:
+    reply = await PlanHandler(chain)(turn(f"给{named}的老客做促复购活动，预算1万", HQ))
+    assert reply.outcome.plan is not None
+    assert reply.outcome.plan["target_segment"]["rules"][-1] == "门店：上海一店"
+    assert dict(card_of(reply).fields)["门店"] == "上海一店"
+    assert "store_id IN (1)" in reply.outcome.plan["sql_preview"]
+
+
+@pytest.mark.parametrize(("person", "named", "intent"), [(MANAGER, "杭州一店", "refuse"), (HQ, "99号店", "ask_back")])
+async def test_a_store_that_cannot_be_meant_gets_no_plan(
+    chain: Database, person: Person, named: str, intent: str
+) -> None:
+    reply = await PlanHandler(chain)(turn(f"给{named}的老客做活动，预算1万", person))
+    assert (reply.intent, reply.outcome.plan) == (intent, None)
+    assert named in text_of(reply)
+
+
+async def test_a_day_with_the_anniversary_is_no_store(chain: Database) -> None:
+    plan = await plan_of(chain, "12月1号店庆做活动，预算1万", HQ)
+    assert plan["target_segment"]["rules"][-1] == "门店：全部门店"
+
+
+async def test_what_the_plan_does_not_follow_is_said_first(chain: Database) -> None:
+    footer = card_of(await PlanHandler(chain)(turn("下周给全国老客做活动，预算1万"))).footer
+    assert footer.startswith("没看懂「下周」，时间请说日期，比如：12月1日到12月7日；只含您负责的 1 家门店")

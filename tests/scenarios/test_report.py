@@ -9,6 +9,7 @@ from sqlalchemy import delete
 
 from db.engine import Database
 from db.models import Order, OrderItem
+from handlers.intents import HandlerError
 from handlers.messages import Reply, Table, Text
 from handlers.plain import as_text
 from handlers.report import EXAMPLE, ReportHandler
@@ -132,3 +133,41 @@ async def test_the_demo_chain_answers_the_sample_question(seeded: Database) -> N
     reply = await ask(seeded, EXAMPLE, person)
     assert reply.outcome.report is not None
     assert len(reply.outcome.report["rows"]) == 70
+
+
+async def test_a_manager_who_speaks_of_the_chain_is_told_it_is_their_store_only(database: Database) -> None:
+    await write_chain(database)
+    for text in ("全国最近7天GMV", "最近7天哪个店卖得最好"):
+        assert "只含您负责的 1 家门店" in as_text((await ask(database, text, MANAGER)).parts)  # type: ignore[arg-type]
+    assert "只含您负责的" not in as_text((await ask(database, "全国最近7天GMV")).parts)  # type: ignore[arg-type]
+
+
+async def test_a_city_without_a_store_of_theirs_is_refused(database: Database) -> None:
+    await write_chain(database)
+    with pytest.raises(HandlerError) as refused:
+        await ask(database, "杭州最近7天GMV", MANAGER)
+    assert refused.value.intent == "refuse"
+
+
+async def test_a_ranking_begins_with_the_winner(database: Database) -> None:
+    await write_chain(database)
+    head, table, *_ = (await ask(database, "最近7天哪个店卖得最好")).parts
+    assert isinstance(head, Text)
+    assert isinstance(table, Table)
+    _, winner, total = head.text.splitlines()
+    assert winner == f"最高：{table.rows[0][0]} {table.rows[0][1]}"
+    assert total.startswith("合计 GMV")
+
+
+async def test_a_period_older_than_the_data_says_from_when_it_counts(database: Database) -> None:
+    await write_chain(database)
+    text = as_text((await ask(database, "今年GMV")).parts)  # type: ignore[arg-type]
+    assert "才开始，只算了之后的日子，不作对比。" in text
+
+
+@pytest.mark.parametrize("text", ["昨天我店卖了多少", "上周笔单价", "昨天利润多少"])
+def test_everyday_words_for_numbers_are_claimed(text: str) -> None:
+    intent = ReportHandler.intent
+    assert intent.strong is not None
+    assert intent.weak is not None
+    assert intent.strong.search(text) or intent.weak.search(text)

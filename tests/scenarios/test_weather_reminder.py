@@ -123,3 +123,35 @@ async def test_a_person_without_a_store(weather: WeatherHandler) -> None:
     nobody = CLERK.__class__(9, 1, "新人", "clerk", ())
     with pytest.raises(HandlerError, match="还没有分配门店"):
         await weather(say("今天天气提醒", nobody))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("北京天气", "北京"),
+        ("纽约今天天气怎么样", "纽约"),
+        ("下周天气", "下周"),
+        ("大后天天气", "大后天"),
+        ("这两天天气", "这两天"),
+    ],
+)
+async def test_a_place_or_day_it_cannot_tell_is_named(weather: WeatherHandler, text: str, words: str) -> None:
+    note, card = (await weather(say(text))).parts
+    assert isinstance(note, Text)
+    assert note.text.startswith(f"没看懂「{words}」")
+    assert isinstance(card, Card)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "今天天气提醒",
+        "明天要不要带伞",
+        "今天冷不冷，穿什么",
+        "上海一店天气",
+        "一店后天天气",
+        "帮我写一条今天的天气提醒发给顾客",
+    ],
+)
+async def test_everyday_questions_are_answered_without_a_remark(weather: WeatherHandler, text: str) -> None:
+    assert len((await weather(say(text))).parts) == 1

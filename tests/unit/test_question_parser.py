@@ -82,6 +82,9 @@ def test_a_question_is_read_whole(text: str, metrics: tuple[str, ...], dims: tup
         ("昨天外卖GMV", {"channel": ["外卖"]}, "11-20"),
         ("昨天小程序和线下的订单数", {"channel": ["小程序", "门店"]}, "11-20"),
         ("昨天老客GMV", {"new_old": ["老客"]}, "11-20"),
+        ("昨天金卡会员GMV", {"member_level": ["金卡"]}, "11-20"),
+        ("双十一当天GMV", {}, "11-11"),
+        ("11月11日当天GMV", {}, "11-11"),
     ],
 )
 def test_names_become_filters(text: str, filters: dict[str, list[str]], days: str) -> None:
@@ -100,6 +103,8 @@ def test_names_become_filters(text: str, filters: dict[str, list[str]], days: st
         ("销量前十的商品", ("sku",), "units", True, 10),
         ("本月GMV最高的3天", ("day",), "gmv", True, 3),
         ("最近7天各渠道GMV排名", ("channel",), "gmv", True, None),
+        ("卖得最好的商品前5", ("sku",), "units", True, 5),
+        ("卖得最差的前3家店", ("store",), "gmv", False, 3),
         ("支付成功率倒数两家店", ("store",), "pay_success_rate", False, 2),
     ],
 )
@@ -119,6 +124,19 @@ def test_comparisons(text: str, compare: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "dim"),
+    [
+        ("上海和北京GMV对比", "city"),
+        ("小程序和外卖GMV对比", "channel"),
+        ("静安店和天河店GMV对比", "store"),
+        ("金卡和钻石会员GMV对比", "member_level"),
+    ],
+)
+def test_values_set_against_each_other_are_rows_not_a_sum(text: str, dim: str) -> None:
+    assert (query(text).dims, query(text).compare) == ((dim,), None)
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         ("今天天气怎么样", "天气"),
@@ -129,7 +147,7 @@ def test_comparisons(text: str, compare: str | None) -> None:
         ("最近7天可单价", "可单价"),
         ("最近7天退款率", "退款"),
         ("最近30天利润", "利润"),
-        ("下周GMV", "没发生"),
+        ("下周GMV", "未来"),
         ("每天GMV前三的门店", "一个维度"),
         ("上周和本月的GMV", "一段时间"),
         ("99号店GMV", "99号店"),

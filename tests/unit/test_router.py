@@ -102,3 +102,8 @@ async def test_a_press_goes_to_the_handler_of_its_action() -> None:
 async def test_a_press_on_a_card_nobody_knows_says_so() -> None:
     pressed = PressedCard(0, "c", "", "", {}, "", {})
     assert (await ask("", pressed=pressed)).parts == (Text(GONE),)
+
+
+async def test_full_width_letters_and_digits_are_read_as_plain_ones() -> None:
+    reply = await ask("最近７天ＧＭＶ，谢谢！")
+    assert (reply.intent, reply.parts) == ("report", (Text("最近7天GMV，谢谢！"),))
