@@ -38,6 +38,8 @@ from handlers.router import Router
 from knowledge.catalogue import load_catalogue
 from knowledge.document_files import read_documents
 from knowledge.drafts import Drafts
+from knowledge.embedding import HashingEmbedder
+from knowledge.knowledge_base import KbStore
 from knowledge.library import Library
 from knowledge.llm import Llm
 from knowledge.question_parser import QuestionParser
@@ -219,15 +221,13 @@ async def _wire_tenants(runtime: Runtime, crm: Crm) -> None:
         runtime.tenants[tenant.key] = TenantParts(tenant.id, tenant.key, router, assistant, executor)
 
 
-async def load_knowledge(settings: Settings, database: Database, tenant_key: str) -> int:
-    """Bring the built-in documents into the knowledge base of a tenant and return how many there are."""
-    library = Library(database, settings.knowledge.directory, settings.knowledge.model_directory)
-    try:
-        async with database.read() as session:
-            tenant_id = (await session.scalars(select(Tenant.id).where(Tenant.key == tenant_key))).one()
-        documents = read_documents()
-        await (await library.store(tenant_id)).load_documents(documents, utc_now())
-        await library.warm_up()
-        return len(documents)
-    finally:
-        await library.close()
+async def load_knowledge(database: Database, tenant_key: str) -> int:
+    """Bring the built-in documents into the rows of a tenant and return how many there are.
+
+    The server fills the vector index from the rows once it runs.
+    """
+    async with database.read() as session:
+        tenant_id = (await session.scalars(select(Tenant.id).where(Tenant.key == tenant_key))).one()
+    documents = read_documents()
+    await KbStore(database, tenant_id, HashingEmbedder()).load_documents(documents, utc_now())
+    return len(documents)

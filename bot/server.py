@@ -119,7 +119,13 @@ async def _set_the_stage(app: web.Application, runtime: Runtime, stage: DemoStag
     stage.invite(await member_ids(runtime.database, tenant_id, "wecom"))
     push = push_for(runtime, tenant_id, deliver_bell)
     app.router.add_routes(sandbox_routes(stage, runtime.database, tenant_id, push))
+    app.router.add_get("/", _to_the_sandbox)
     app.on_shutdown.append(stage.hush)
+
+
+async def _to_the_sandbox(_request: web.Request) -> web.StreamResponse:
+    """Take whoever opens the bare address to the phones."""
+    raise web.HTTPFound("/sandbox")
 
 
 def _platforms(runtime: Runtime, stack: AsyncExitStack) -> dict[tuple[int, str], Platform]:

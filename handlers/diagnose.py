@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from db.engine import Database
@@ -49,6 +49,11 @@ SNIPPET = 80
 ADVICE_MARKS = ("怎么办", "做法")
 
 
+ROSE = re.compile("上升|上涨|涨了|变好|提高|变高|增加|增长|回升|升了")
+FELL = re.compile("下降|下滑|变差|掉|跌|变低|减少|降了|变少")
+IT_FELL, IT_ROSE = "和您说的相反，数据里是下降的。", "和您说的相反，数据里是上升的。"
+
+
 @dataclass(frozen=True, slots=True)
 class DiagnoseHandler:
     """Answers why a number changed."""
@@ -66,13 +71,20 @@ class DiagnoseHandler:
             parts = self.parser.parts(turn.text, turn.now.date(), stores, (words,))
         asked = _problem(parts, stores, turn)
         if asked is not None:
-            return ask_back(asked)
+            back = ask_back(asked)
+            return replace(back, intent="diagnose") if asked.reason == WHICH_METRIC else back
         found = await self._diagnose(turn, parts, _scope(parts, stores, turn))
         wording = DiagnosisWording(self.parser.catalogue, found)
         with turn.trace.step("retrieve_kb"):
             passages = await self._passages(wording.questions())
         with turn.trace.step("compose"):
-            lines = [*self._notes(parts), *wording.lines(), *_advice(passages), _newest(turn, found)]
+            lines = [
+                *self._notes(parts),
+                *_contradiction(turn.text, found),
+                *wording.lines(),
+                *_advice(passages),
+                _newest(turn, found),
+            ]
             return _reply(lines, parts, found)
 
     async def _diagnose(self, turn: Turn, parts: Parts, scope: Scope) -> Diagnosis:
@@ -101,6 +113,14 @@ class DiagnoseHandler:
             words = "、".join(f"「{word}」" for word in (*parts.unknown, *parts.absent))
             notes.append(LEFT_OUT.format(words=words))
         return notes
+
+
+def _contradiction(text: str, found: Diagnosis) -> list[str]:
+    """Say so when the question has the change the wrong way round."""
+    delta = found.change.delta
+    if ROSE.search(text) and delta < 0:
+        return [IT_FELL]
+    return [IT_ROSE] if FELL.search(text) and delta > 0 else []
 
 
 def _metrics(parts: Parts) -> list[str]:

@@ -31,7 +31,7 @@ from knowledge.vocabulary import StoreWord, ValueWord, filler_words, store_words
 EXAMPLE = "给高价值老客做一个促复购活动，预算3万，7天"
 ASK_BUDGET = "好的，{understood}。预算多少？比如：预算3万（也可以回复数字）"
 BUDGET_ANSWERS = ("预算1万", "预算3万", "预算5万")
-CLERK = "做活动要店长或总部来定。您可以把想法告诉店长；会员推荐、文案和今天的任务可以直接问我。"
+CLERK = "做活动要店长或总部来定。您可以把想法告诉店长；生日祝福、天气提醒和今天的任务可以直接问我。"
 TITLE = "活动方案：{goal}"
 LAUNCH = "上架"
 DROP = "放弃"
@@ -209,7 +209,7 @@ def _ask_budget(request: PlanRequest, texts: list[str]) -> Reply:
     understood = f"给{whom}{request.goal or DEFAULT_GOAL}{length}"
     options = "\n".join(f"{number}. {answer}" for number, answer in enumerate(BUDGET_ANSWERS, 1))
     text = Text(f"{ASK_BUDGET.format(understood=understood)}\n{options}")
-    return Reply("ask_back", (text,), remember={"plan_texts": texts, "suggestions": list(BUDGET_ANSWERS)})
+    return Reply("plan", (text,), remember={"plan_texts": texts, "suggestions": list(BUDGET_ANSWERS)})
 
 
 def _card(

@@ -40,6 +40,7 @@ EMPTY = "{period}还没有订单。"
 LAST_DATA = "数据最新到 {newest}。"
 NO_DATA = "您负责的门店还没有任何订单数据。"
 NO_BEFORE = "再往前的数据不全，不作对比。"
+OPEN_DAY = "今天还没结束，不和整天作对比。"
 OPEN_PERIOD = "最后一天还没结束，和上一期的对比仅供参考。"
 ROWS_SHOWN = 24  # a day by hours
 TABLES_SHOWN = 3
@@ -167,10 +168,10 @@ class _Answer:
             yield OWN_ONLY.format(count=len(self.result.store_names))
         if span is not None and span.first_day > self.query.period.first:
             yield DATA_FROM.format(first=span.first_day)
+        elif self.query.period.unfinished:
+            yield OPEN_PERIOD if self.result.before else OPEN_DAY
         elif self.result.before is None:
             yield NO_BEFORE
-        elif self.query.period.unfinished:
-            yield OPEN_PERIOD
         metrics = [self.catalogue.metrics[name] for name in self.query.metrics]
         yield "口径：" + "；".join(f"{metric.title}＝{metric.definition}" for metric in metrics)
         yield f"期间：{self.query.period.first}~{self.query.period.last}"

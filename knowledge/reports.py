@@ -93,7 +93,9 @@ class _Reporter:
         figures = self._filled(await self._figures(query))
         before_period = query.period.year_before() if query.compare == "year" else query.period.previous()
         covered = span is not None and span.first_day <= before_period.first
-        earlier = await self._earlier(before_period) if covered else None
+        # A morning against a whole day says nothing; asked for by name it is shown all the same.
+        fair = bool(query.compare) or not (query.period.unfinished and query.period.days == 1)
+        earlier = await self._earlier(before_period) if covered and fair else None
         compared = bool(query.compare) and not TIME_DIMS & set(query.dims)
         return ReportResult(
             query=query,

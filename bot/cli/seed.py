@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from bot.cli.arguments import day
 from bot.config import Settings
+from bot.runtime import load_knowledge
 from db.engine import Database
 from db.migrate import MigrationError, migrate
 from db.seed import DEFAULT_ORDERS, BadSeedRequest, CheckFigures, SeedError, check_request, seed
@@ -28,6 +29,8 @@ EPILOG = """\
 """
 BAD_COUNT = "订单数要是一个整数，{text} 不是"
 STARTED = "→ 生成演示数据：今天是 {day}，{orders:,} 笔订单"
+DEMO_TENANT = "demo"
+KNOWLEDGE = "知识库 {count} 篇已载入"
 DONE = "✓ 完成，用时 {seconds:.1f} 秒"
 NO_DATABASE = "数据库用不了（{why}）。请检查 [database] url 和磁盘空间，数据库要已经启动；没有留下半份数据。"
 
@@ -67,7 +70,9 @@ async def _make(url: str, as_of: date, orders: int) -> CheckFigures:
     database = Database(url)
     try:
         await migrate(database)
-        return await seed(database, as_of, orders, progress=_progress)
+        figures = await seed(database, as_of, orders, progress=_progress)
+        _progress(KNOWLEDGE.format(count=await load_knowledge(database, DEMO_TENANT)))
+        return figures
     finally:
         await database.close()
 

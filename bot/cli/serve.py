@@ -41,7 +41,7 @@ ADMIN_PAGE = "  管理页            http://{host}:{port}/admin    一次性密�
 STOP = "  按 Ctrl+C 停止"
 STOPPING = "正在停止，把手上的消息处理完……"
 FIRST_TIME = "→ 第一次启动：生成演示数据（4 万笔订单）"
-INDEXING = "→ 建立知识库"
+INDEXING = "→ 建立知识库：{count} 篇"
 
 
 class CannotStart(Exception):
@@ -117,8 +117,7 @@ async def prepare_demo(settings: Settings) -> None:
             today = datetime.now(ZoneInfo(DEFAULT_ZONE)).date()
             figures = await seed(database, today, tenant_key=DEMO_TENANT, progress=_progress)
             print("\n".join(f"  {line}" for line in figures.lines()), flush=True)
-            print(INDEXING, flush=True)
-            await load_knowledge(settings, database, DEMO_TENANT)
+            print(INDEXING.format(count=await load_knowledge(database, DEMO_TENANT)), flush=True)
     finally:
         await database.close()
 

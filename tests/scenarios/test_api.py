@@ -45,8 +45,8 @@ async def test_the_report_is_a_number_with_its_definition(demo: DemoServer) -> N
         assert part in body["answer"]
 
 
-async def test_the_diagnosis_marks_data_and_knowledge(demo: DemoServer, seeded_url: str, tmp_path: Path) -> None:
-    await load_knowledge(demo.runtime.settings, demo.runtime.database, "demo")
+async def test_the_diagnosis_marks_data_and_knowledge(demo: DemoServer) -> None:
+    await load_knowledge(demo.runtime.database, "demo")
     body = await ask(demo, "这周复购率为什么下降了")
 
     assert body["intent"] == "diagnose"
@@ -55,6 +55,21 @@ async def test_the_diagnosis_marks_data_and_knowledge(demo: DemoServer, seeded_u
     assert "(data)" in body["answer"]
     assert "(kb)" in body["answer"]
     assert "天河店支付失败" in body["answer"]
+
+
+async def test_a_question_with_the_change_the_wrong_way_round_is_set_right(demo: DemoServer) -> None:
+    body = await ask(demo, "这周复购率为什么上升了")
+    assert "和您说的相反，数据里是下降的" in body["answer"]
+
+
+async def test_a_morning_is_not_compared_with_a_whole_day(demo: DemoServer) -> None:
+    body = await ask(demo, "今天GMV")
+    assert "↓" not in body["answer"]
+    assert "今天还没结束" in body["answer"]
+
+
+async def test_the_bare_address_leads_to_the_phones(demo: DemoServer) -> None:
+    assert "sandbox.js" in (await demo.get("/"))[1]
 
 
 async def test_the_plan_is_the_documented_json(demo: DemoServer) -> None:
@@ -102,6 +117,12 @@ async def test_the_word_launch_follows_the_plan_before_it(demo: DemoServer) -> N
         ("上海今天天气提醒", "weather"),
         ("最近有什么节日", "holiday"),
         ("我的任务", "tasks"),
+        ("优惠券", "plan"),
+        ("为什么", "diagnose"),
+        ("下降", "diagnose"),
+        ("做个活动", "plan"),
+        ("出个报表", "report"),
+        ("趋势", "report"),
         ("/帮助", "help"),
         ("/我是谁", "help"),
         ("今晚吃什么好呢", "ask_back"),
