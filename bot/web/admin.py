@@ -32,6 +32,7 @@ STATUS_NAMES = {
     "queued": "排队",
     "failed": "失败",
     "unknown": "是否送达未知",
+    "expired": "过期没发",
     "pending": "进行中",
     "succeeded": "成功",
 }
@@ -97,7 +98,7 @@ async def overview(session: AsyncSession) -> dict[str, Any]:
         "tenants": (await session.scalars(select(Tenant))).all(),
         "inbox": await _counts(session, Inbox),
         "outbox": await _counts(session, Outbox),
-        "troubles": await _latest(session, Outbox, Outbox.status.in_(("failed", "unknown", "queued"))),
+        "troubles": await _latest(session, Outbox, Outbox.status.in_(("failed", "unknown", "expired", "queued"))),
         "dead": await _latest(session, Inbox, Inbox.status == "dead"),
         "actions": await _latest(session, ActionLog),
         "staff": (await session.execute(_staff())).all(),

@@ -12,24 +12,27 @@ from handlers.plain import as_text
 
 @dataclass
 class FakePlatform:
-    """Shows parts as text; `errors` are raised in order, `spent` makes cards refuse to change."""
+    """Shows parts as text, in `pieces` payloads; `errors` are raised in order (None lets one send pass)."""
 
     name: str = "wecom"
     sent: list[tuple[str, str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     updated: list[tuple[str, str]] = field(default_factory=list)
-    errors: list[SendError] = field(default_factory=list)
-    spent: bool = False
+    errors: list[SendError | None] = field(default_factory=list)
+    pieces: int = 1
+    spent: bool = False  # cards refuse to change
     repeatable: bool = True
 
     def render(self, part: Part, card: CardRef | None = None) -> list[dict[str, Any]]:
-        return [{"text": as_text([part]), "card": card.public_id if card else None}]
+        payload = {"text": as_text([part]), "card": card.public_id if card else None}
+        return [payload | {"piece": number} for number in range(self.pieces)]
 
     async def send(
         self, address: Address, payload: dict[str, Any], card: CardRef | None = None, *, key: str = ""
     ) -> Receipt:
-        if self.errors:
-            raise self.errors.pop(0)
+        error = self.errors.pop(0) if self.errors else None
+        if error is not None:
+            raise error
         self.sent.append((address.user_id, payload["text"]))
         self.keys.append(key)
         return Receipt("id", handle={"response_code": "rc"} if card else {})

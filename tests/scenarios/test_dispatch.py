@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 from sqlalchemy import select
 
-from bot.delivery import Deliverer
+from bot.delivery import TOO_LATE, Deliverer
 from bot.dispatch import APOLOGY, Dispatcher
 from bot.metrics import Metrics
 from bot.platforms.base import Refused, TryLater, Unknown
@@ -201,6 +201,32 @@ async def test_what_the_platform_may_take_later_is_sent_later(stage: Stage) -> N
     await stage.run()
 
     assert await stage.outbox() == [("sent", None)]
+
+
+async def test_a_retry_does_not_repeat_the_pieces_that_have_gone_out(stage: Stage) -> None:
+    stage.platform.pieces = 3
+    stage.platform.errors = [None, TryLater("频率超限", 5)]
+    await stage.say("方案")
+    await stage.run()
+    assert len(stage.platform.sent) == 1
+
+    stage.now += timedelta(seconds=6)
+    await stage.run()
+
+    assert [key.rpartition(":")[2] for key in stage.platform.keys] == ["0", "1", "2"]
+    assert await stage.outbox() == [("sent", None)]
+
+
+async def test_what_is_too_late_is_not_sent(stage: Stage) -> None:
+    await stage.say("方案")
+    await stage.dispatcher.step()
+    await stage.dispatcher.pool.drain()
+    async with stage.database.write() as session:
+        (await session.scalars(select(Outbox))).one().expire_at = stage.now - timedelta(seconds=1)
+    await stage.run()
+
+    assert stage.platform.sent == []
+    assert await stage.outbox() == [("expired", TOO_LATE)]
 
 
 async def test_refused_and_unknown_sends_keep_their_reason(stage: Stage) -> None:
