@@ -50,6 +50,8 @@ install_with_pip() {
 }
 
 make_venv
+# An environment somebody made with uv has no pip.
+.venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null 2>&1 || true
 say "→ 安装依赖（$lock，$(grep -c == "$lock") 个包）"
 install_with_uv || install_with_pip || fail "依赖没有装上。请检查网络或 pip 镜像设置（pip config list），以及磁盘空间，然后再执行一次。"
 say "→ 安装 daogou"
