@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 STEPS = ("route", "gen_sql", "run_sql", "retrieve_kb", "compose", "execute")
-ROLES = ("clerk", "manager", "regional", "hq", "admin")
 CHAIN_WIDE = frozenset({"hq", "admin"})
 MAY_LAUNCH = frozenset({"manager", "regional", "hq", "admin"})
 

@@ -1,4 +1,7 @@
-"""Who gets a store's pushes, and where: each active clerk, on the platform where they last wrote."""
+"""Who gets a store's pushes, and where: each active clerk, on the platform where they last wrote.
+
+A clerk who has not written yet is reached on the account that was bound first.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Conversation, Staff, StaffIdentity, StaffStore
 from handlers.messages import Address
-
-PREFERRED = ("wecom", "dingtalk")  # for a clerk who has not written yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,15 @@ async def clerks_of(session: AsyncSession, tenant_id: int, store_id: int) -> lis
 
 
 async def _addresses(session: AsyncSession, tenant_id: int, staff_ids: list[int]) -> dict[int, Address]:
-    query = select(StaffIdentity.staff_id, StaffIdentity.platform, StaffIdentity.user_id).where(
-        StaffIdentity.tenant_id == tenant_id, StaffIdentity.staff_id.in_(staff_ids)
+    query = (
+        select(StaffIdentity.staff_id, StaffIdentity.platform, StaffIdentity.user_id)
+        .where(StaffIdentity.tenant_id == tenant_id, StaffIdentity.staff_id.in_(staff_ids))
+        .order_by(StaffIdentity.id)
     )
     accounts = [(staff_id, platform, user_id) for staff_id, platform, user_id in (await session.execute(query)).all()]
     wrote = await _last_wrote(session, tenant_id, [user_id for _, _, user_id in accounts])
     chosen: dict[int, Address] = {}
-    for staff_id, platform, user_id in sorted(accounts, key=lambda a: _rank(wrote.get((a[1], _chat(a[2]))), a[1])):
+    for staff_id, platform, user_id in sorted(accounts, key=lambda a: _silence(wrote.get((a[1], _chat(a[2]))))):
         chosen.setdefault(staff_id, Address(platform, _chat(user_id), user_id))
     return chosen
 
@@ -65,10 +68,9 @@ async def _last_wrote(
     return {(platform, key): updated_at for platform, key, updated_at in (await session.execute(query)).all()}
 
 
-def _rank(wrote: datetime | None, platform: str) -> tuple[float, int]:
-    """Order accounts: the latest chat first, then the preferred platform."""
-    known = PREFERRED.index(platform) if platform in PREFERRED else len(PREFERRED)
-    return (-wrote.timestamp() if wrote else 0.0, known)
+def _silence(wrote: datetime | None) -> float:
+    """Order accounts: the latest chat first; the sort keeps the others in the order in which they were bound."""
+    return -wrote.timestamp() if wrote else 0.0
 
 
 def _chat(user_id: str) -> str:

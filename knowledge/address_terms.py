@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 MALE, FEMALE = "先生", "女士"
 TITLES = {"female": FEMALE, "male": MALE}
 GENDER_OF_TITLE = {
@@ -56,20 +54,3 @@ def address_of(name: str, gender: str, age: int | None = None) -> str:
 def is_chinese(name: str) -> bool:
     """Whether a name is written in Chinese characters only."""
     return bool(name) and all("㐀" <= char <= "鿿" or "\U00020000" <= char <= "\U0003134f" for char in name)
-
-
-@dataclass(frozen=True, slots=True)
-class Title:
-    """A surname and a gender, as in 「王女士」."""
-
-    surname: str
-    gender: str
-
-
-def read_title(words: str) -> Title | None:
-    """Return surname and gender of 「王女士」, or None when the words are not of this form."""
-    for title, gender in GENDER_OF_TITLE.items():
-        surname = words.removesuffix(title)
-        if surname != words and (surname in SURNAMES or surname in COMPOUND_SURNAMES):
-            return Title(surname, gender)
-    return None

@@ -144,11 +144,6 @@ def _plain(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
 
 
-def soften(text: str) -> str:
-    """Return the text with the forbidden words that have a harmless replacement replaced."""
-    return _ABSOLUTE.sub(lambda found: FORBIDDEN.get(found[0], "") or found[0], text)
-
-
 def _shape(text: str, facts: Facts) -> Iterator[Problem]:
     if not text.strip():
         yield Problem("empty", "")

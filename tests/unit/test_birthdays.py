@@ -8,7 +8,7 @@ import pytest
 
 from db.engine import Database
 from db.models import Member
-from knowledge.address_terms import address_of, read_title, surname_of
+from knowledge.address_terms import address_of, surname_of
 from knowledge.birthdays import birthday_keys, birthdays_on, days_until, spoken_birthday
 from tests.rows import small_chain
 
@@ -111,9 +111,5 @@ def test_the_form_of_address(name: str, gender: str, age: int | None, address: s
     assert address_of(name, gender, age) == address
 
 
-def test_surname_and_title_are_read_back() -> None:
+def test_a_compound_surname_is_kept_whole() -> None:
     assert surname_of("司马光") == "司马"
-    title = read_title("欧阳女士")
-    assert title is not None
-    assert (title.surname, title.gender) == ("欧阳", "female")
-    assert read_title("各位女士") is None
