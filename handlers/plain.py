@@ -8,8 +8,8 @@ from handlers.messages import Card, Chart, Part, Table, Text
 
 
 def as_text(parts: Sequence[Part]) -> str:
-    """Return all parts as text, a blank line between them."""
-    return "\n\n".join(_part(part) for part in parts)
+    """Return all parts as text, a blank line between them; a terminal draws no bold, so its marks are left out."""
+    return "\n\n".join(_part(part) for part in parts).replace("**", "")
 
 
 def _part(part: Part) -> str:
