@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -53,6 +62,11 @@ class ServerSettings(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
+    # Where platforms reach this server, for example https://bot.example.com
+    public_url: str = ""
+    # Seals what is kept for a while (access tokens, one-use addresses); the same on every replica.
+    secret_key: OptionalSecret = None
+    drain_seconds: float = Field(18.0, gt=0)
     api_keys: tuple[ApiKey, ...] = ()
 
 
@@ -60,6 +74,22 @@ class DatabaseSettings(Section):
     """Where the bot remembers."""
 
     url: SecretStr = SecretStr("sqlite+aiosqlite:///var/daogou.db")
+
+
+class SpoolSettings(Section):
+    """Where updates wait while the database is gone: how long it may take to commit one, and how many may wait."""
+
+    patience_seconds: float = Field(2.0, gt=0)
+    max_rows: int = Field(100_000, gt=0)
+
+
+class ClusterSettings(Section):
+    """What several replicas share: RabbitMQ carries the doorbell, Redis counts the sends; empty for one process."""
+
+    broker_url: OptionalSecret = None
+    redis_url: OptionalSecret = None
+    # How many processes share the rate limits while Redis is gone.
+    replicas: int = Field(1, gt=0)
 
 
 class KnowledgeSettings(Section):
@@ -114,6 +144,12 @@ class ScheduleSettings(Section):
         return value
 
 
+def _checked_aes_key(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[A-Za-z0-9]{43}", value.get_secret_value()):
+        raise ValueError("EncodingAESKey has 43 letters and digits")
+    return value
+
+
 class WecomSettings(Section):
     """A self-built WeCom app: corp, agent and its secret; token and AES key of the receive-message page."""
 
@@ -128,13 +164,55 @@ class WecomSettings(Section):
     @field_validator("aes_key")
     @classmethod
     def _is_aes_key(cls, value: SecretStr) -> SecretStr:
-        if not re.fullmatch(r"[A-Za-z0-9]{43}", value.get_secret_value()):
-            raise ValueError("EncodingAESKey has 43 letters and digits")
-        return value
+        return _checked_aes_key(value)
+
+
+class AibotSettings(Section):
+    """A WeCom aibot (智能机器人) in API mode: called at our address (`url`) or through a socket of ours (`socket`).
+
+    A bot is in one of the two modes, never in both. `url` needs token and AES key, `socket` bot id and secret.
+    """
+
+    mode: Literal["url", "socket"] = "url"
+    name: str = ""  # what people call it in groups, without the @
+    bot_id: str = ""
+    token: OptionalSecret = None
+    aes_key: OptionalSecret = None
+    secret: OptionalSecret = None
+    socket_url: str = "wss://openws.work.weixin.qq.com"
+    base_url: str = "https://qyapi.weixin.qq.com"  # the only host a message's response_url may lead to
+    freshness_seconds: int = Field(300, gt=0)
+
+    @field_validator("aes_key")
+    @classmethod
+    def _is_aes_key(cls, value: SecretStr | None) -> SecretStr | None:
+        return _checked_aes_key(value) if value is not None else None
+
+    @model_validator(mode="after")
+    def _has_what_its_mode_needs(self) -> Self:
+        needed = {"url": ("token", "aes_key"), "socket": ("bot_id", "secret")}[self.mode]
+        if missing := [name for name in needed if not getattr(self, name)]:
+            raise ValueError(f"mode = {self.mode} needs {' and '.join(missing)}")
+        return self
+
+
+class WecomGroupSettings(Section):
+    """A WeCom group webhook (消息推送): the key of its address, which alone lets one post."""
+
+    key: SecretStr
+    base_url: str = "https://qyapi.weixin.qq.com"
+
+
+class DingtalkGroupSettings(Section):
+    """A DingTalk custom group robot: the access token of its address and the secret it is signed with."""
+
+    access_token: SecretStr
+    secret: SecretStr
+    base_url: str = "https://oapi.dingtalk.com"
 
 
 class DingtalkSettings(Section):
-    """An internal DingTalk app with a robot, connected by Stream."""
+    """An internal DingTalk app with a robot, connected by Stream, or called at our address (`stream = false`)."""
 
     client_id: str
     client_secret: SecretStr
@@ -145,14 +223,24 @@ class DingtalkSettings(Section):
     idle_seconds: float = Field(120.0, gt=0)
     # Markdown and buttons, the template that needs no work in the console.
     card_template_id: str = "1366a1eb-bc54-4859-ac88-517c56a9acb1.schema"
+    # Text shown while it is written costs one API call for every step of it, so it is off.
+    streaming_card: bool = False
+    streaming_template_id: str = "02fcf2f4-5e02-4a85-b672-46d1f715543e.schema"
+    # Below DingTalk's 20 calls a second of the free edition, shared by all replicas.
+    calls_per_second: int = Field(18, gt=0)
+    # Calls a month the organisation has paid for, for daogou doctor.
+    monthly_calls: int = Field(5000, gt=0)
 
 
 class TenantSettings(Section):
-    """One chain and its accounts."""
+    """One chain and its accounts; group webhooks by the name one gives them here."""
 
     name: str = ""
     wecom: WecomSettings | None = None
+    aibot: AibotSettings | None = None
     dingtalk: DingtalkSettings | None = None
+    wecom_groups: dict[str, WecomGroupSettings] = Field(default_factory=dict)
+    dingtalk_groups: dict[str, DingtalkGroupSettings] = Field(default_factory=dict)
 
 
 class Settings(BaseSettings):
@@ -168,6 +256,8 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
+    spool: SpoolSettings = SpoolSettings()
+    cluster: ClusterSettings = ClusterSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     llm: LlmSettings = LlmSettings()
     weather: WeatherSettings = WeatherSettings()

@@ -24,6 +24,10 @@ from bot.crm.client import CrmClient
 from bot.crm.mock import PREFIX, MockCrm
 from bot.loopback import loopback_site
 from bot.metrics import Metrics
+from bot.platforms.services import Services
+from bot.seal import Sealer, load_sealer
+from bot.steady_clock import SteadyClock
+from bot.usage import UsageCounter
 from bot.writer import LlmWriter
 from db.engine import Database
 from db.insert_new import insert_new
@@ -92,6 +96,9 @@ class Runtime:
     mock_crm: MockCrm | None
     owner: str
     clock: Clock
+    steady: Clock
+    sealer: Sealer
+    usage: UsageCounter
     tenants: dict[str, TenantParts] = field(default_factory=dict)
 
     def tenant(self, key: str | None = None) -> TenantParts:
@@ -106,6 +113,18 @@ class Runtime:
             raise NoTenant(NOT_A_TENANT.format(key=key, keys=keys))
         return found
 
+    def services(self, key: str) -> Services:
+        """Return what the platforms of a tenant may use."""
+        return Services(
+            tenant_id=self.tenants[key].tenant_id,
+            database=self.database,
+            sealer=self.sealer,
+            usage=self.usage,
+            owner=self.owner,
+            clock=self.clock,
+            steady=self.steady,
+        )
+
     def router_of(self, tenant_id: int) -> Router:
         """Return the router of a tenant by its row id."""
         return next(parts.router for parts in self.tenants.values() if parts.tenant_id == tenant_id)
@@ -113,11 +132,17 @@ class Runtime:
 
 @asynccontextmanager
 async def open_runtime(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Runtime]:
-    """Open everything, bring the schema up to date, make the tenants of the settings, and close it all again."""
+    """Open everything, bring the schema up to date, make the tenants of the settings, and close it all again.
+
+    A `clock` that is given is also the one leases go by.
+    """
     async with AsyncExitStack() as stack:
         database = Database(settings.database.url.get_secret_value())
         stack.push_async_callback(database.close)
         await migrate(database)
+        steady = SteadyClock(clock) if clock is utc_now else clock
+        if isinstance(steady, SteadyClock):
+            await steady.follow(database)
         metrics = Metrics()
         library = Library(database, settings.knowledge.directory, settings.knowledge.model_directory)
         stack.push_async_callback(library.close)
@@ -136,10 +161,19 @@ async def open_runtime(settings: Settings, clock: Clock = utc_now) -> AsyncItera
             mock_crm=mock_crm,
             owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             clock=clock,
+            steady=steady,
+            sealer=load_sealer(_secret(settings), settings.state_directory),
+            usage=UsageCounter(database, clock),
         )
+        stack.push_async_callback(runtime.usage.flush)
         await _ensure_tenants(runtime)
         await _wire_tenants(runtime, crm)
         yield runtime
+
+
+def _secret(settings: Settings) -> str | None:
+    key = settings.server.secret_key
+    return key.get_secret_value() if key else None
 
 
 def _llm(settings: Settings, metrics: Metrics) -> Llm | None:

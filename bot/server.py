@@ -18,11 +18,11 @@ import anyio.to_thread
 import structlog
 from aiohttp import web
 
+from bot.channels import Channels, open_channels
 from bot.config import Settings
 from bot.delivery import Deliverer
 from bot.dispatch import Dispatcher
 from bot.platforms.base import Platform
-from bot.platforms.dingtalk.platform import DingtalkPlatform
 from bot.platforms.dingtalk.stream import DingtalkStream, StreamTiming
 from bot.platforms.wecom.platform import WecomPlatform
 from bot.receive import Receiver
@@ -128,25 +128,18 @@ async def _to_the_sandbox(_request: web.Request) -> web.StreamResponse:
     raise web.HTTPFound("/sandbox")
 
 
-def _platforms(runtime: Runtime, stack: AsyncExitStack) -> dict[tuple[int, str], Platform]:
-    """Return every configured account by tenant id and platform name."""
+def _platforms(runtime: Runtime, stack: AsyncExitStack) -> Channels:
+    """Return every configured account by tenant id and channel name."""
     platforms: dict[tuple[int, str], Platform] = {}
     for key, tenant in runtime.settings.tenants.items():
-        made: list[Platform] = []
-        if tenant.wecom is not None:
-            made.append(WecomPlatform(tenant.wecom))
-        if tenant.dingtalk is not None:
-            made.append(DingtalkPlatform(tenant.dingtalk))
-        for platform in made:
-            stack.push_async_callback(platform.close)
-            platforms[runtime.tenant(key).tenant_id, platform.name] = platform
+        platforms |= open_channels(tenant, runtime.services(key))
+    for platform in platforms.values():
+        stack.push_async_callback(platform.close)
     return platforms
 
 
 @asynccontextmanager
-async def _delivery(
-    runtime: Runtime, platforms: dict[tuple[int, str], Platform], bell: Doorbell
-) -> AsyncIterator[None]:
+async def _delivery(runtime: Runtime, platforms: Channels, bell: Doorbell) -> AsyncIterator[None]:
     deliverer = Deliverer(runtime.database, platforms, runtime.metrics, runtime.clock, runtime.owner, bell)
     async with _running(work_loop("delivery", deliverer.step, bell)):
         yield
@@ -182,9 +175,7 @@ async def _open_streams(runtime: Runtime, receive: Receiver, stack: AsyncExitSta
             stack.push_async_callback(stream.stop)
 
 
-def _add_routes(
-    app: web.Application, runtime: Runtime, platforms: dict[tuple[int, str], Platform], receive: Receiver
-) -> None:
+def _add_routes(app: web.Application, runtime: Runtime, platforms: Channels, receive: Receiver) -> None:
     wecom = {
         key: platform
         for key, parts in runtime.tenants.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handlers.messages import Card, Chart, Part, Table, Text
+from handlers.messages import Card, Chart, File, News, Part, Picture, Table, Text
 
 
 def as_text(parts: Sequence[Part]) -> str:
@@ -15,16 +15,25 @@ def as_text(parts: Sequence[Part]) -> str:
 def _part(part: Part) -> str:
     match part:
         case Text():
-            return part.text
+            said = part.text
         case Table():
-            return "\n".join([part.title, *(" ".join(row) for row in (part.columns, *part.rows))])
+            said = "\n".join([part.title, *(" ".join(row) for row in (part.columns, *part.rows))])
         case Chart():
-            return part.title
+            said = part.title
         case Card():
-            return _card(part)
+            said = _card(part)
+        case Picture():
+            said = part.alt or f"[{part.name}]"
+        case File():
+            said = f"[{part.name}]"
+        case News():
+            said = "\n".join(f"{article.title} {article.url}" for article in part.articles)
+    return said
 
 
 def _card(card: Card) -> str:
     fields = [f"{name}：{value}" for name, value in card.fields]
     buttons = " ".join(f"[{button.text}]" for button in card.buttons)
-    return "\n".join(line for line in (card.title, card.state, card.text, *fields, card.footer, buttons) if line)
+    choices = [f"{one.title}：{' '.join(f'[{option.text}]' for option in one.options)}" for one in card.choices]
+    lines = (card.title, card.state, card.text, *fields, *choices, card.footer, buttons, card.link)
+    return "\n".join(line for line in lines if line)

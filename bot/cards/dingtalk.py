@@ -13,7 +13,8 @@ from itertools import chain, groupby, pairwise
 from typing import Any
 
 from bot.platforms.base import CardRef
-from handlers.messages import Button, Card, Chart, Part, Table, Text
+from handlers.messages import Button, Card, Chart, File, News, Part, Picture, Table, Text
+from handlers.plain import as_text
 
 # A message is split below these: long ones are refused or cut (msgParam holds 15,000 bytes of JSON).
 MESSAGE_CHARS = 3_500
@@ -52,6 +53,8 @@ def render(part: Part, card: CardRef | None = None) -> list[dict[str, Any]]:
             return [_card(part, card.public_id)]
         case Card():
             return _markdown(part.title, card_as_message(part))
+        case Picture() | File() | News():
+            return _markdown(UNTITLED, as_text([part]))
 
 
 def card_params(card: Card) -> dict[str, str]:

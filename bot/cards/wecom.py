@@ -31,7 +31,8 @@ from bot.cards.wecom_text import (
     without_bullets,
 )
 from bot.platforms.base import CardRef
-from handlers.messages import Button, Card, Chart, Part, Table, Text
+from handlers.messages import Button, Card, Chart, File, News, Part, Picture, Table, Text
+from handlers.plain import as_text
 
 # Characters; the client cuts what is longer (doc 90236, template_card).
 MAX_TITLE = 36
@@ -86,6 +87,8 @@ def render(part: Part, card: CardRef | None = None) -> list[dict[str, Any]]:
             return _text_messages("\n".join(_chart_lines(part)))
         case Card():
             return _card_messages(part, card)
+        case Picture() | File() | News():
+            return _text_messages(as_text([part]))
 
 
 def render_update(card: Card, ref: CardRef) -> dict[str, Any]:

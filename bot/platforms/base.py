@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import timedelta
+from typing import Any, Protocol, runtime_checkable
 
 from handlers.messages import Address, Card, Part
 
@@ -23,6 +25,19 @@ class CardRef:
 
     public_id: str
     handle: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` sends in any `seconds`, over all replicas; `name` tells one account, person or chat apart.
+
+    `shared` marks the rate of a whole account: pushes leave a part of it to direct replies.
+    """
+
+    name: str
+    count: int
+    seconds: int
+    shared: bool = False
 
 
 class SendError(Exception):
@@ -45,14 +60,41 @@ class TryLater(SendError):
         self.after = after
 
 
+class RateLimited(TryLater):
+    """Too much at once, by our own count or the platform's: waiting is all it needs, so it costs no attempt."""
+
+
 class Unknown(SendError):
     """The request went out and no answer came back: it may have arrived. A person decides."""
 
 
+class LiveText(Protocol):
+    """A text that is shown while it is being written."""
+
+    async def show(self, text: str) -> None:
+        """Show the whole text so far. A platform that is not quick enough skips some; nothing is raised."""
+        ...
+
+
 class Platform(Protocol):
-    """One tenant's account on one platform."""
+    """One tenant's account on one channel."""
 
     name: str
+    # How long the update of a pressed card is left to whoever answers the press itself.
+    update_hold: timedelta
+
+    @property
+    def ready(self) -> bool:
+        """Whether this process can send now; False leaves the rows to the process that can."""
+        ...
+
+    def rates(self, address: Address) -> Sequence[Rate]:
+        """Return the rates that one send to this address counts against."""
+        ...
+
+    def direct(self, address: Address) -> Address | None:
+        """Return where the person behind a group message is reached alone; None where nothing reaches them."""
+        ...
 
     def render(self, part: Part, card: CardRef | None = None) -> list[dict[str, Any]]:
         """Return the payloads that show this part, in order; pure. A long text becomes several."""
@@ -72,6 +114,10 @@ class Platform(Protocol):
         """Make the card that was sent show `content`; `Refused` when its handle is spent or expired."""
         ...
 
+    def live(self, address: Address, key: str) -> LiveText | None:
+        """Return a text that can be shown while it is written and is finished by the send of `key`, or None."""
+        ...
+
     def may_repeat(self, part: Part) -> bool:
         """Whether sending this again after an interrupted send cannot show it twice."""
         ...
@@ -79,3 +125,36 @@ class Platform(Protocol):
     async def close(self) -> None:
         """Give up connections."""
         ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A platform that takes one message for several people in one call."""
+
+    # How many people one call reaches.
+    batch: int
+
+    async def send_many(
+        self, addresses: Sequence[Address], payload: dict[str, Any], *, key: str = ""
+    ) -> Mapping[str, Receipt | SendError]:
+        """Send one payload to at most `batch` people; return what became of it by user id."""
+        ...
+
+
+class PlainChannel:
+    """What most channels share: always ready, answers its own presses, shows nothing while it is written."""
+
+    update_hold = timedelta(0)
+
+    @property
+    def ready(self) -> bool:
+        """Whether this process can send now."""
+        return True
+
+    def direct(self, address: Address) -> Address | None:
+        """Return the address itself where it is one person's."""
+        return None if address.group else address
+
+    def live(self, address: Address, key: str) -> LiveText | None:
+        """Return None: nothing is shown before it is whole."""
+        return None

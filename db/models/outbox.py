@@ -40,7 +40,7 @@ class Outbox(TenantRow, Base):
     status: Mapped[str] = mapped_column(String(8), default="queued")  # queued|sending|sent|failed|unknown|expired
     attempts: Mapped[int] = mapped_column(default=0)
     pieces_sent: Mapped[int] = mapped_column(default=0)  # of a message that is sent in several
-    not_before: Mapped[datetime]
+    not_before: Mapped[datetime | None]  # a pause; None for at once
     expire_at: Mapped[datetime | None]
     owner: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[datetime | None]

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base, TenantRow, caseless_text
+from db.base import Base, TenantRow, caseless_text, key_text
 
 
 class Staff(TenantRow, Base):
-    """A person with one role: clerk, manager, regional, hq or admin."""
+    """A person with one role: clerk, manager, regional, hq or admin.
+
+    The mobile number is kept as a keyed digest: enough to recognise who writes, too little to call them.
+    """
 
     __tablename__ = "staff"
+    __table_args__ = (Index("ix_staff_mobile", "tenant_id", "mobile_digest"),)
 
     name: Mapped[str] = mapped_column(String(32))
     role: Mapped[str] = mapped_column(String(16))
     active: Mapped[bool] = mapped_column(default=True)
+    mobile_digest: Mapped[str | None] = mapped_column(key_text(64))
 
 
 class StaffStore(TenantRow, Base):

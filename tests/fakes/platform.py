@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.platforms.base import CardRef, Receipt, Refused, SendError
+from bot.platforms.base import CardRef, PlainChannel, Rate, Receipt, Refused, SendError
 from handlers.messages import Address, Card, Part
 from handlers.plain import as_text
 
 
 @dataclass
-class FakePlatform:
+class FakePlatform(PlainChannel):
     """Shows parts as text, in `pieces` payloads; `errors` are raised in order (None lets one send pass)."""
 
     name: str = "wecom"
@@ -42,6 +42,9 @@ class FakePlatform:
             raise Refused("卡片已过期")
         self.updated.append((card.public_id, as_text([content])))
         return Receipt("id")
+
+    def rates(self, address: Address) -> tuple[Rate, ...]:
+        return ()
 
     def may_repeat(self, part: Part) -> bool:
         return self.repeatable

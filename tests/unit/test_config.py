@@ -34,7 +34,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 def keys_of_toml(value: dict[str, Any], prefix: str = "") -> set[str]:
     found: set[str] = set()
     for name, inner in value.items():
-        path = f"{prefix}{'*' if prefix == 'tenants.' else name}"
+        path = f"{prefix}{'*' if prefix.endswith(('tenants.', '_groups.')) else name}"
         if isinstance(inner, dict):
             found |= keys_of_toml(inner, f"{path}.")
         elif isinstance(inner, list):

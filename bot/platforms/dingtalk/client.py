@@ -16,6 +16,7 @@ import httpx
 import structlog
 
 from bot.config import DingtalkSettings
+from bot.platforms.access_token import AccessToken, Grant, TokenStore
 from bot.platforms.base import Refused, SendError, TryLater
 from bot.platforms.dingtalk.errors import (
     UNREACHABLE,
@@ -27,7 +28,6 @@ from bot.platforms.dingtalk.errors import (
     read_answer,
     refusal,
 )
-from bot.platforms.dingtalk.token import AccessTokens, Token
 
 log = structlog.get_logger()
 
@@ -62,10 +62,16 @@ class Batch:
 class DingtalkClient:
     """One app's calls; raises `Refused`, `TryLater` or `Unknown` with a reason in Chinese."""
 
-    def __init__(self, settings: DingtalkSettings, http: httpx.AsyncClient, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: DingtalkSettings,
+        http: httpx.AsyncClient,
+        clock: Callable[[], float],
+        store: TokenStore | None = None,
+    ) -> None:
         self._settings = settings
         self._http = http
-        self._tokens = AccessTokens(self._fetch_token, clock)
+        self._token = AccessToken(self._fetch_token, clock, store)
 
     async def reply(self, webhook: str, title: str, text: str) -> None:
         """Post Markdown to a message's session webhook; `SessionGone` when it is spent."""
@@ -127,28 +133,29 @@ class DingtalkClient:
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any], *, repeatable: bool) -> Mapping[str, Any]:
         """Call the OpenAPI; a token it no longer accepts is renewed once."""
+        token = await self._token.get()
         try:
-            return await self._call_once(method, path, body, repeatable=repeatable)
+            return await self._call_with(token, method, path, body, repeatable=repeatable)
         except TokenExpired:
-            return await self._call_once(method, path, body, repeatable=repeatable)
+            log.info("dingtalk.token_refused", path=path)
+        try:
+            return await self._call_with(await self._token.replace(token), method, path, body, repeatable=repeatable)
+        except TokenExpired as error:
+            self._token.distrust(error)
+            raise
 
-    async def _call_once(
-        self, method: str, path: str, body: Mapping[str, Any], *, repeatable: bool
+    async def _call_with(
+        self, token: str, method: str, path: str, body: Mapping[str, Any], *, repeatable: bool
     ) -> Mapping[str, Any]:
-        token = await self._tokens.get()
         url, headers = self._settings.base_url.rstrip("/") + path, {"x-acs-dingtalk-access-token": token}
         answer = await self._request(method, url, body, repeatable=repeatable, headers=headers)
-        try:
-            return _raise_for(answer, path, repeatable=repeatable)
-        except TokenExpired:
-            self._tokens.drop(token)
-            raise
+        return _raise_for(answer, path, repeatable=repeatable)
 
     async def check(self) -> None:
         """Ask DingTalk for an access token; a `SendError` says what is wrong with the account."""
-        await self._tokens.get()
+        await self._token.get()
 
-    async def _fetch_token(self) -> Token:
+    async def _fetch_token(self) -> Grant:
         body = {
             "appKey": self._settings.client_id,
             "appSecret": self._settings.client_secret.get_secret_value(),
@@ -158,7 +165,7 @@ class DingtalkClient:
         value, lifetime = got.get("accessToken"), got.get("expireIn")
         if not isinstance(value, str) or not isinstance(lifetime, int):
             raise no_answer(repeatable=True)
-        return Token(value, lifetime)
+        return Grant(value, float(lifetime))
 
     async def _request(
         self,

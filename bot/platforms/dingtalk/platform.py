@@ -7,7 +7,7 @@ then by the robot API. A card that cannot be shown arrives as Markdown that says
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +16,11 @@ import structlog
 
 from bot.cards.dingtalk import card_params, render
 from bot.config import DingtalkSettings
-from bot.platforms.base import CardRef, Receipt, Refused, TryLater
+from bot.platforms.base import CardRef, PlainChannel, Rate, Receipt, Refused, TryLater
 from bot.platforms.dingtalk.client import TIMEOUT, DingtalkClient
 from bot.platforms.dingtalk.decode import PLATFORM
 from bot.platforms.dingtalk.errors import SessionGone
+from bot.platforms.services import Services
 from handlers.messages import Address, Card, Part
 
 log = structlog.get_logger()
@@ -34,8 +35,11 @@ THROTTLED_SECONDS = 60.0
 SENT_AS_TEXT = "这张卡片是以文字发出的，不能更新"
 
 
-class DingtalkPlatform:
-    """Sends and updates through one robot. `client` is given by tests; it stays the giver's to close."""
+class DingtalkPlatform(PlainChannel):
+    """Sends and updates through one robot; without `services` nothing is shared with other replicas.
+
+    `client` is given by tests; it stays the giver's to close.
+    """
 
     name = PLATFORM
 
@@ -44,12 +48,16 @@ class DingtalkPlatform:
         settings: DingtalkSettings,
         client: httpx.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
+        services: Services | None = None,
     ) -> None:
         self._settings = settings
         self._http = client or httpx.AsyncClient(timeout=TIMEOUT)
         self._owns_http = client is None
         self._clock = clock
-        self._client = DingtalkClient(settings, self._http, clock)
+        self._account = f"dingtalk:{settings.client_id}"
+        self._services = services
+        store = services.token_store(self._account) if services else None
+        self._client = DingtalkClient(settings, self._http, clock, store)
         self._undelivered: set[str] = set()
 
     def render(self, part: Part, card: CardRef | None = None) -> list[dict[str, Any]]:
@@ -73,6 +81,10 @@ class DingtalkPlatform:
             raise Refused(SENT_AS_TEXT)
         await self._client.update_card(card.public_id, card_params(content))
         return Receipt(handle=dict(card.handle))
+
+    def rates(self, address: Address) -> Sequence[Rate]:
+        """Return the rate of the whole app: the free edition takes 20 calls a second."""
+        return (Rate(self._account, self._settings.calls_per_second, 1, shared=True),)
 
     def may_repeat(self, part: Part) -> bool:
         """Whether an interrupted send may be repeated: only a card carries an id by which DingTalk knows it."""

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import structlog
 
+from bot.platforms.access_token import AccessToken, Grant, TokenStore
 from bot.platforms.base import Refused, SendError, TryLater
-from bot.platforms.wecom.access_token import AccessToken, Grant
 from bot.platforms.wecom.answers import ACCOUNT_WRONG, OK, Answer, TokenRefused, error_of
 
 log = structlog.get_logger()
@@ -50,11 +50,12 @@ class WecomApi:
         secret: str,
         http: httpx.AsyncClient,
         clock: Callable[[], float] = time.time,
+        store: TokenStore | None = None,
     ) -> None:
         self._base = f"{base_url.rstrip('/')}/cgi-bin"
         self._account = {"corpid": corp_id, "corpsecret": secret}
         self._http = http
-        self._token = AccessToken(self._grant, clock)
+        self._token = AccessToken(self._grant, clock, store)
 
     async def check(self) -> None:
         """Get a token, the call that needs nothing but a right account."""

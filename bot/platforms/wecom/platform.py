@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -11,7 +11,8 @@ import structlog
 
 from bot.cards import wecom as cards
 from bot.config import WecomSettings
-from bot.platforms.base import CardRef, Receipt, Refused
+from bot.platforms.base import CardRef, PlainChannel, Rate, Receipt, Refused
+from bot.platforms.services import Services
 from bot.platforms.wecom import verify
 from bot.platforms.wecom.answers import Answer, CardExists, CodeSpent
 from bot.platforms.wecom.client import WecomApi, new_http
@@ -31,8 +32,11 @@ BAD_CARD = "卡片不合规（{}）"
 NOBODY_REACHED = "收件人不在应用可见范围"
 
 
-class WecomPlatform:
-    """A self-built app of one tenant. `client` is given by tests; it stays the giver's to close."""
+class WecomPlatform(PlainChannel):
+    """A self-built app of one tenant; without `services` nothing is shared with other replicas.
+
+    `client` is given by tests; it stays the giver's to close.
+    """
 
     name = PLATFORM
 
@@ -41,11 +45,15 @@ class WecomPlatform:
         settings: WecomSettings,
         client: httpx.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
+        services: Services | None = None,
     ) -> None:
         self._http = client or new_http(settings.base_url)
         self._owns_http = client is None
+        self._account = f"wecom:{settings.corp_id}:{settings.agent_id}"
+        self._services = services
+        store = services.token_store(self._account) if services else None
         secret = settings.secret.get_secret_value()
-        self._api = WecomApi(settings.base_url, settings.corp_id, secret, self._http, clock)
+        self._api = WecomApi(settings.base_url, settings.corp_id, secret, self._http, clock, store)
         token, aes_key = settings.token.get_secret_value(), settings.aes_key.get_secret_value()
         self._envelope = Envelope(token, aes_key, settings.corp_id)
         self._freshness = settings.freshness_seconds
@@ -66,6 +74,11 @@ class WecomPlatform:
             return cards.render(part, card)
         except cards.BadCard as error:
             raise Refused(BAD_CARD.format(error)) from error
+
+    def rates(self, address: Address) -> Sequence[Rate]:
+        """Return WeCom's limits for one app and one member; beyond them it drops messages silently (doc 90312)."""
+        person = f"{self._account}:{address.user_id.casefold()}"
+        return Rate(f"{person}:minute", 30, 60), Rate(f"{person}:hour", 1000, 3600)
 
     def may_repeat(self, part: Part) -> bool:
         """Yes: within 30 minutes WeCom's duplicate check drops a second text, and ever after a card's task id."""

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from bot.platforms.access_token import AccessToken, Grant
 from bot.platforms.base import SendError, TryLater
 from bot.platforms.dingtalk.errors import WrongCredentials
-from bot.platforms.dingtalk.token import AccessTokens, Token
 
 
 class Gateway:
@@ -18,14 +18,14 @@ class Gateway:
         self.now = 1000.0
         self.asked = 0
         self.error: SendError | None = None
-        self.tokens = AccessTokens(self.fetch, lambda: self.now)
+        self.tokens = AccessToken(self.fetch, lambda: self.now)
 
-    async def fetch(self) -> Token:
+    async def fetch(self) -> Grant:
         self.asked += 1
         await asyncio.sleep(0)
         if self.error:
             raise self.error
-        return Token(f"t{self.asked}", 7200)
+        return Grant(f"t{self.asked}", 7200)
 
 
 @pytest.fixture
@@ -55,11 +55,10 @@ async def test_a_failed_renewal_uses_the_token_while_it_lasts(gateway: Gateway) 
         await gateway.tokens.get()
 
 
-async def test_a_dropped_token_is_renewed_and_a_newer_one_is_kept(gateway: Gateway) -> None:
-    gateway.tokens.drop(await gateway.tokens.get())
-    assert await gateway.tokens.get() == "t2"
-    gateway.tokens.drop("t1")
-    assert await gateway.tokens.get() == "t2"
+async def test_a_refused_token_is_replaced_and_a_newer_one_is_kept(gateway: Gateway) -> None:
+    assert await gateway.tokens.replace(await gateway.tokens.get()) == "t2"
+    assert await gateway.tokens.replace("t1") == "t2"
+    assert gateway.asked == 2
 
 
 async def test_wrong_credentials_are_asked_about_once_a_minute(gateway: Gateway) -> None:
