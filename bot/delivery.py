@@ -1,66 +1,65 @@
 """From an outbox row to the platform, with the outcome recorded on the row.
 
-What the platform refuses for good is `failed` with its reason; what it may take later is queued again with a
-growing pause; what went out without an answer is `unknown` and left to a person. A card that can no longer be
-changed is said again as a new message, so that the person always sees how it ended.
+    claim ─→ too late? ─→ is the rate free? ─→ render ─→ send, piece by piece ─→ sent
+                                │                              │
+                                └── again, costs no attempt    ├── again, with a growing pause
+                                                               └── failed | unknown, with the reason
+
+What went out without an answer is `unknown` and left to a person. A card that can no longer be changed is said
+again as a new message, so that the person always sees how it ended. One message for many people goes out in one
+call where the platform has one; what became of it stands on every person's own row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 
+from bot.batches import Batch, batches
+from bot.channels import Channels
 from bot.metrics import Metrics
-from bot.platforms.base import CardRef, Platform, Receipt, Refused, TryLater, Unknown
+from bot.platforms.base import Batching, CardRef, Refused, SendError, TryLater, Unknown
+from bot.rate_limits import RateLimits
+from bot.retry_policy import Again, GiveUp, after
+from bot.sending import Failed, Progress, Sending, SendingToMany, Sent
 from bot.worker import Doorbell, TaskPool
+from bot.written import written
 from db import outbox
 from db.engine import Database
 from db.models import CardRow
 from db.outbox import ClaimedMessage
 from handlers.codec import load_address, load_part
-from handlers.messages import Address, Card, Part, Text
-from handlers.plain import as_text
+from handlers.messages import Card
 
 log = structlog.get_logger()
 
-AT_ONCE = 16
-MAX_ATTEMPTS = 6
-LONGEST_PAUSE = timedelta(minutes=5)
+AT_ONCE = 32
 # WeCom drops a double for 1800 s after the first (doc 90236); what was interrupted longer ago is not repeated.
 REPEATABLE_FOR = timedelta(minutes=25)
 NO_PLATFORM = "这家企业没有配置这个平台"
 INTERRUPTED = "发送中断，是否送达未知"
-GAVE_UP = "多次重试仍未成功：{reason}"
 TOO_LATE = "过了有效时间，没有再发"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What travelled and what the platform said to the last of it."""
-
-    payloads: list[dict[str, Any]]
-    receipt: Receipt
-
-
-@dataclass(slots=True)
-class Progress:
-    """How many payloads of a row have gone out, so that a retry does not repeat them."""
-
-    pieces: int
-
-
-@dataclass(frozen=True, slots=True)
 class Deliverer:
-    """Works off the outbox; any number of them may share one database."""
+    """Works off the outbox; any number of them may share one database.
+
+    `clock` tells the time of day that is written down, `steady` is what leases and pauses go by.
+    """
 
     database: Database
-    platforms: Mapping[tuple[int, str], Platform]
+    platforms: Channels
+    limits: RateLimits
     metrics: Metrics
     clock: Callable[[], datetime]
+    steady: Callable[[], datetime]
     owner: str
     bell: Doorbell
     pool: TaskPool = field(default_factory=lambda: TaskPool(AT_ONCE))
@@ -69,30 +68,59 @@ class Deliverer:
         """Start on what is due now and return how many rows there were."""
         if not self.pool.room:
             return 0
-        claimed = await outbox.claim(self.database, self.owner, self.clock(), self.pool.room)
-        for row in claimed:
-            self.pool.start(self._deliver(row), self.bell.ring)
+        closed = [key for key, platform in self.platforms.items() if not platform.ready]
+        claimed = await outbox.claim(self.database, self.owner, self.steady(), self.pool.room, closed=closed)
+        for batch in batches(claimed, self._batch_size):
+            ids = [row.id for row in batch.rows]
+            self.pool.start(self._deliver(batch), self.bell.ring, ids)
         return len(claimed)
 
-    async def _deliver(self, row: ClaimedMessage) -> None:
-        """Send one row and write down how it ended."""
-        if row.expire_at is not None and self.clock() > row.expire_at:
-            await self._settle(row, "expired", error=TOO_LATE)
-            return
+    async def keep_leases(self) -> None:
+        """Lengthen the leases of what is being sent."""
+        if ids := self.pool.ids:
+            await outbox.keep(self.database, ids, self.owner, self.steady())
+
+    def _batch_size(self, row: ClaimedMessage) -> int:
+        platform = self.platforms.get((row.tenant_id, row.platform))
+        return platform.batch if isinstance(platform, Batching) else 1
+
+    async def _deliver(self, batch: Batch) -> None:
+        """Send one row, or one message to the people of several, and write down how each ended."""
+        rows = [row for row in batch.rows if not await self._expired(row)]
+        if len(rows) > 1:
+            await self._deliver_many(rows)
+        elif rows:
+            await self._deliver_one(rows[0])
+
+    async def _expired(self, row: ClaimedMessage) -> bool:
+        if row.expire_at is None or self.clock() <= row.expire_at:
+            return False
+        await self._settle(row, "expired", error=TOO_LATE)
+        return True
+
+    async def _deliver_one(self, row: ClaimedMessage) -> None:
         progress = Progress(row.pieces_sent)
         try:
             sent = await self._send(row, progress)
-        except TryLater as error:
-            await self._again(row, error, progress)
-        except Unknown as error:
-            await self._settle(row, "unknown", error=error.reason)
-        except Refused as error:
-            await self._settle(row, "failed", error=error.reason)
+        except SendError as error:
+            await self._failed(row, Failed(error, progress.pieces))
         except Exception as error:
             log.exception("delivery.failed", outbox_id=row.id)
-            await self._again(row, TryLater(f"{type(error).__name__}: {error}"), progress)
+            await self._failed(row, Failed(TryLater(f"{type(error).__name__}: {error}"), progress.pieces))
         else:
+            log.info("delivery.sent", outbox_id=row.id)
             await self._settle(row, "sent", sent=sent)
+
+    async def _deliver_many(self, rows: Sequence[ClaimedMessage]) -> None:
+        platform = self.platforms[rows[0].tenant_id, rows[0].platform]
+        by_user = {load_address(row.address).user_id: row for row in rows}
+        addresses = [load_address(row.address) for row in by_user.values()]
+        sending = SendingToMany(platform, self.limits, addresses, rows[0].dedupe_key)
+        for user_id, outcome in (await sending.part(load_part(rows[0].message))).items():
+            if isinstance(outcome, Sent):
+                await self._settle(by_user[user_id], "sent", sent=outcome)
+            else:
+                await self._failed(by_user[user_id], outcome)
 
     async def _send(self, row: ClaimedMessage, progress: Progress) -> Sent:
         platform = self.platforms.get((row.tenant_id, row.platform))
@@ -102,9 +130,10 @@ class Deliverer:
         if row.interrupted and not (platform.may_repeat(part) and self.clock() - row.created_at < REPEATABLE_FOR):
             raise Unknown(INTERRUPTED)
         address, card = load_address(row.address), await self._card_ref(row)
+        sending = Sending(platform, self.limits, address, card, row.dedupe_key, progress, row.is_push)
         if row.kind == "card_update" and isinstance(part, Card) and card is not None:
-            return await _update_card(platform, address, part, card, row.dedupe_key, progress)
-        return await _send_part(platform, address, part, card, row.dedupe_key, progress)
+            return await sending.card_update(part, card)
+        return await sending.part(part)
 
     async def _card_ref(self, row: ClaimedMessage) -> CardRef | None:
         if row.card_id is None:
@@ -113,53 +142,45 @@ class Deliverer:
             card = await session.get_one(CardRow, row.card_id)
             return CardRef(card.public_id, card.handle)
 
-    async def _again(self, row: ClaimedMessage, error: TryLater, progress: Progress) -> None:
-        if row.attempts >= MAX_ATTEMPTS:
-            await self._settle(row, "failed", error=GAVE_UP.format(reason=error.reason))
+    async def _failed(self, row: ClaimedMessage, failed: Failed) -> None:
+        """Queue the row again or end it, as the policy says."""
+        error = failed.error
+        then = after(error, row.attempts)
+        if isinstance(then, GiveUp):
+            await self._settle(row, then.status, error=then.reason)
             return
-        pause = min(timedelta(seconds=error.after) * 2 ** (row.attempts - 1), LONGEST_PAUSE)
+        await written(partial(self._queue_again, row, failed, then))
+        asyncio.get_running_loop().call_later(then.pause.total_seconds(), self.bell.ring)
+        self.metrics.sends.labels(row.platform, row.kind, "limited" if then.free else "retry").inc()
+        log.info("delivery.retry", outbox_id=row.id, attempt=row.attempts, reason=error.reason)
+
+    async def _queue_again(self, row: ClaimedMessage, failed: Failed, then: Again) -> None:
         async with self.database.write() as session:
-            not_before = self.clock() + pause
-            await outbox.retry(session, row.id, self.owner, not_before, error.reason, progress.pieces)
-        self.metrics.sends.labels(row.platform, row.kind, "retry").inc()
-        log.warning("delivery.retry", outbox_id=row.id, attempt=row.attempts, reason=error.reason)
+            await outbox.retry(
+                session,
+                row,
+                self.owner,
+                self.steady() + then.pause,
+                failed.error.reason,
+                pieces_sent=failed.pieces,
+                free=then.free,
+            )
 
     async def _settle(
         self, row: ClaimedMessage, status: str, *, sent: Sent | None = None, error: str | None = None
     ) -> None:
+        await written(partial(self._write_end, row, status, sent, error))
+        self.metrics.sends.labels(row.platform, row.kind, status).inc()
+        report = log.warning if error else log.info
+        report("delivery.settled", outbox_id=row.id, status=status, reason=error)
+
+    async def _write_end(self, row: ClaimedMessage, status: str, sent: Sent | None, error: str | None) -> None:
         values: dict[str, Any] = {"error": error}
         if sent is not None:
             receipt = {"message_id": sent.receipt.message_id, "refused": list(sent.receipt.refused)}
             values |= {"payloads": sent.payloads, "receipt": receipt}
         async with self.database.write() as session:
-            ours = await outbox.settle(session, row.id, self.owner, status, self.clock(), **values)
+            ours = await outbox.settle(session, row, self.owner, status, self.clock(), **values)
             if ours and sent is not None and sent.receipt.handle and row.card_id is not None:
                 card = await session.get_one(CardRow, row.card_id)
                 card.handle = {**card.handle, **sent.receipt.handle}
-        self.metrics.sends.labels(row.platform, row.kind, status).inc()
-        log.info("delivery.settled", outbox_id=row.id, status=status, reason=error)
-
-
-async def _send_part(
-    platform: Platform, address: Address, part: Part, card: CardRef | None, key: str, progress: Progress
-) -> Sent:
-    """Send the payloads of a part that have not been sent yet; the handle of a card survives a text after it."""
-    payloads = platform.render(part, card)
-    receipt = Receipt()
-    for number in range(progress.pieces, len(payloads)):
-        new = await platform.send(address, payloads[number], card, key=f"{key}:{number}")
-        receipt = replace(new, handle=new.handle or receipt.handle)
-        progress.pieces += 1
-    return Sent(payloads, receipt)
-
-
-async def _update_card(
-    platform: Platform, address: Address, content: Card, card: CardRef, key: str, progress: Progress
-) -> Sent:
-    """Change the card in place; where the platform refuses that, say how it ended in a new message."""
-    try:
-        receipt = await platform.update_card(address, content, card)
-    except Refused as error:
-        log.info("delivery.card_is_spent", card=card.public_id, reason=error.reason)
-        return await _send_part(platform, address, Text(as_text([content])), None, f"{key}:spent", progress)
-    return Sent([{"update": card.public_id}], receipt)

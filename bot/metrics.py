@@ -35,6 +35,15 @@ class Metrics:
         self.llm_failures = Counter(
             "daogou_llm_failures_total", "LLM calls answered by a template instead.", ["reason"], registry=self.registry
         )
+        self.spooled = Gauge(
+            "daogou_spooled", "Updates that wait in the local file for the database.", registry=self.registry
+        )
+        self.degraded = Gauge(
+            "daogou_degraded",
+            "1 while a shared service is gone and this process stands in.",
+            ["service"],
+            registry=self.registry,
+        )
         self.ready = Gauge("daogou_ready", "1 once the server answers.", registry=self.registry)
 
     def exposition(self) -> bytes:

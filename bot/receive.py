@@ -1,4 +1,4 @@
-"""The last step before the acknowledgement: commit the update, ring the bell, nothing else."""
+"""The last step before the acknowledgement: make the update safe, ring the bell, nothing else."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from datetime import datetime
 
 import structlog
 
+from bot.intake import Intake
 from bot.metrics import Metrics
-from bot.worker import Doorbell
-from db import inbox
-from db.engine import Database
+from db.inbox import NewUpdate
 from handlers.codec import dump_update
 from handlers.messages import Update
 
@@ -22,26 +21,27 @@ log = structlog.get_logger()
 class Receiver:
     """Puts updates of every platform into the inbox."""
 
-    database: Database
+    intake: Intake
     tenant_ids: Mapping[str, int]
-    bell: Doorbell
+    ring: Callable[[], None]
     metrics: Metrics
     clock: Callable[[], datetime]
 
     async def __call__(self, update: Update) -> bool:
-        """Commit the update; False when this delivery was seen before. Raises when the database does not take it."""
+        """Return once the update is safe; False when this delivery was seen before. Raises when nothing takes it."""
         platform = update.address.platform
-        new = await inbox.receive(
-            self.database,
-            tenant_id=self.tenant_ids[update.tenant],
-            platform=platform,
-            dedupe_key=update.dedupe_key,
-            conversation_key=update.address.conversation,
-            update=dump_update(update),
-            now=self.clock(),
+        new = await self.intake.put(
+            NewUpdate(
+                tenant_id=self.tenant_ids[update.tenant],
+                platform=platform,
+                dedupe_key=update.dedupe_key,
+                conversation_key=update.address.conversation,
+                update=dump_update(update),
+                received_at=self.clock(),
+            )
         )
         self.metrics.updates.labels(platform, "new" if new else "duplicate").inc()
         log.info("update.received", platform=platform, kind=update.kind, note=update.note, new=new)
         if new:
-            self.bell.ring()
+            self.ring()
         return new

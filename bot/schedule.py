@@ -15,7 +15,6 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import select
 
 from bot.runtime import Runtime
-from bot.worker import Doorbell
 from db.models import StaffStore, Store, Tenant
 from handlers.clock import business_now
 from handlers.people import find_person
@@ -34,7 +33,7 @@ NOTHING = "没有要提醒的，今天的任务都完成了"
 
 
 @asynccontextmanager
-async def open_schedule(runtime: Runtime, deliver_bell: Doorbell) -> AsyncIterator[None]:
+async def open_schedule(runtime: Runtime, ring_delivery: Callable[[], None]) -> AsyncIterator[None]:
     """Tick while the block runs."""
     settings = runtime.settings.schedule
     if not settings.enabled:
@@ -48,7 +47,7 @@ async def open_schedule(runtime: Runtime, deliver_bell: Doorbell) -> AsyncIterat
         results = await run_due(parts, runtime.clock(), default_times=times, finished=finished)
         _count(runtime, results)
         if any(result.queued for result in results):
-            deliver_bell.ring()
+            ring_delivery()
 
     scheduler = AsyncIOScheduler(timezone="UTC")
     # A tick that was late or missed is of no interest: the next one asks the same question.
@@ -65,7 +64,9 @@ def push_parts(runtime: Runtime) -> PushParts:
     return PushParts(runtime.database, runtime.weather, runtime.drafts)
 
 
-def push_for(runtime: Runtime, tenant_id: int, deliver_bell: Doorbell) -> Callable[[str, str], Awaitable[str]]:
+def push_for(
+    runtime: Runtime, tenant_id: int, ring_delivery: Callable[[], None]
+) -> Callable[[str, str], Awaitable[str]]:
     """Return a function that runs a push now for the stores of one platform user, and says what came of it."""
 
     async def push(kind: str, user_id: str) -> str:
@@ -83,7 +84,7 @@ def push_for(runtime: Runtime, tenant_id: int, deliver_bell: Doorbell) -> Callab
             order = PushOrder(tenant_id, store.id, due, now, now + PUSH_BY_HAND_EXPIRES)
             results.append(await PUSHES[cast("PushKind", kind)](order, push_parts(runtime)))
         _count(runtime, results)
-        deliver_bell.ring()
+        ring_delivery()
         return _say(results)
 
     return push

@@ -6,13 +6,11 @@ dispatch, streams, the schedule's tick.
 
 from __future__ import annotations
 
-import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import anyio.to_thread
 import structlog
@@ -20,8 +18,6 @@ from aiohttp import web
 
 from bot.channels import Channels, open_channels
 from bot.config import Settings
-from bot.delivery import Deliverer
-from bot.dispatch import Dispatcher
 from bot.platforms.base import Platform
 from bot.platforms.dingtalk.stream import DingtalkStream, StreamTiming
 from bot.platforms.wecom.platform import WecomPlatform
@@ -37,7 +33,8 @@ from bot.web.callbacks import wecom_routes
 from bot.web.errors import error_middleware
 from bot.web.health import health_routes
 from bot.web.keys import key_middleware
-from bot.worker import Doorbell, work_loop
+from bot.worker import running
+from bot.workers import open_workers
 
 log = structlog.get_logger()
 
@@ -72,7 +69,7 @@ async def _compose(settings: Settings, clock: Clock, app: web.Application) -> As
         app[RUNTIME] = runtime
         await _open_wires(app, runtime, stage, stack)
         runtime.metrics.ready.set(1)
-        await stack.enter_async_context(_running(_warm_up(runtime)))
+        await stack.enter_async_context(running(_warm_up(runtime)))
         yield
         runtime.metrics.ready.set(0)
 
@@ -99,25 +96,23 @@ async def _open_stage(settings: Settings, stack: AsyncExitStack) -> DemoStage | 
 
 
 async def _open_wires(app: web.Application, runtime: Runtime, stage: DemoStage | None, stack: AsyncExitStack) -> None:
-    """Start delivery before dispatch before what feeds it, so that nothing waits for a part that is not there."""
-    bell, deliver_bell = Doorbell(), Doorbell()
-    platforms = _platforms(runtime, stack)
-    await stack.enter_async_context(_delivery(runtime, platforms, deliver_bell))
-    await stack.enter_async_context(_dispatch(runtime, bell, deliver_bell))
-    tenant_ids = {key: parts.tenant_id for key, parts in runtime.tenants.items()}
-    receive = Receiver(runtime.database, tenant_ids, bell, runtime.metrics, runtime.clock)
-    await _open_streams(runtime, receive, stack)
-    await stack.enter_async_context(open_schedule(runtime, deliver_bell))
-    _add_routes(app, runtime, platforms, receive)
+    """Start the workers before what feeds them, so that nothing waits for a part that is not there."""
+    channels = _channels(runtime, stack)
+    workers = await stack.enter_async_context(open_workers(runtime, channels))
+    await _open_streams(runtime, workers.receive, stack)
+    await stack.enter_async_context(open_schedule(runtime, workers.ring_delivery))
+    _add_routes(app, runtime, channels, workers.receive)
     if stage is not None:
-        await _set_the_stage(app, runtime, stage, deliver_bell)
+        await _set_the_stage(app, runtime, stage, workers.ring_delivery)
 
 
-async def _set_the_stage(app: web.Application, runtime: Runtime, stage: DemoStage, deliver_bell: Doorbell) -> None:
+async def _set_the_stage(
+    app: web.Application, runtime: Runtime, stage: DemoStage, ring_delivery: Callable[[], None]
+) -> None:
     """Give everybody who works in the demo chain a phone, and show the phones."""
     tenant_id = runtime.tenant(DEMO_TENANT).tenant_id
     stage.invite(await member_ids(runtime.database, tenant_id, "wecom"))
-    push = push_for(runtime, tenant_id, deliver_bell)
+    push = push_for(runtime, tenant_id, ring_delivery)
     app.router.add_routes(sandbox_routes(stage, runtime.database, tenant_id, push))
     app.router.add_get("/", _to_the_sandbox)
     app.on_shutdown.append(stage.hush)
@@ -128,7 +123,7 @@ async def _to_the_sandbox(_request: web.Request) -> web.StreamResponse:
     raise web.HTTPFound("/sandbox")
 
 
-def _platforms(runtime: Runtime, stack: AsyncExitStack) -> Channels:
+def _channels(runtime: Runtime, stack: AsyncExitStack) -> Channels:
     """Return every configured account by tenant id and channel name."""
     platforms: dict[tuple[int, str], Platform] = {}
     for key, tenant in runtime.settings.tenants.items():
@@ -136,35 +131,6 @@ def _platforms(runtime: Runtime, stack: AsyncExitStack) -> Channels:
     for platform in platforms.values():
         stack.push_async_callback(platform.close)
     return platforms
-
-
-@asynccontextmanager
-async def _delivery(runtime: Runtime, platforms: Channels, bell: Doorbell) -> AsyncIterator[None]:
-    deliverer = Deliverer(runtime.database, platforms, runtime.metrics, runtime.clock, runtime.owner, bell)
-    async with _running(work_loop("delivery", deliverer.step, bell)):
-        yield
-    await deliverer.pool.drain()
-
-
-@asynccontextmanager
-async def _dispatch(runtime: Runtime, bell: Doorbell, deliver_bell: Doorbell) -> AsyncIterator[None]:
-    dispatcher = Dispatcher(
-        runtime.database, runtime.router_of, bell, deliver_bell, runtime.metrics, runtime.clock, runtime.owner
-    )
-    async with _running(work_loop("dispatch", dispatcher.step, bell)):
-        yield
-    await dispatcher.pool.drain()
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run `work` as a task while the block runs."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _open_streams(runtime: Runtime, receive: Receiver, stack: AsyncExitStack) -> None:
@@ -175,11 +141,11 @@ async def _open_streams(runtime: Runtime, receive: Receiver, stack: AsyncExitSta
             stack.push_async_callback(stream.stop)
 
 
-def _add_routes(app: web.Application, runtime: Runtime, platforms: Channels, receive: Receiver) -> None:
+def _add_routes(app: web.Application, runtime: Runtime, channels: Channels, receive: Receiver) -> None:
     wecom = {
         key: platform
         for key, parts in runtime.tenants.items()
-        if isinstance(platform := platforms.get((parts.tenant_id, "wecom")), WecomPlatform)
+        if isinstance(platform := channels.get((parts.tenant_id, "wecom")), WecomPlatform)
     }
     assistants = {key: parts.assistant for key, parts in runtime.tenants.items()}
     executors = {key: parts.executor for key, parts in runtime.tenants.items()}

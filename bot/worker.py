@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -40,19 +41,27 @@ class TaskPool:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], tuple[int, ...]] = {}
 
     @property
     def room(self) -> int:
         """How many more may be started."""
-        return self._size - len(self._running)
+        return max(0, self._size - len(self._running))
 
-    def start(self, work: Coroutine[Any, Any, None], when_done: Callable[[], None]) -> None:
-        """Run `work` as a task of its own; an error it lets out is logged."""
+    @property
+    def ids(self) -> list[int]:
+        """The rows that are being worked on."""
+        return [row_id for ids in self._running.values() for row_id in ids]
+
+    def start(self, work: Coroutine[Any, Any, None], when_done: Callable[[], None], ids: Iterable[int] = ()) -> None:
+        """Run `work`, which is about these rows, as a task of its own; an error it lets out is logged."""
         task = asyncio.create_task(self._logged(work))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[task] = tuple(ids)
+        task.add_done_callback(self._done)
         task.add_done_callback(lambda _: when_done())
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
 
     @staticmethod
     async def _logged(work: Coroutine[Any, Any, None]) -> None:
@@ -61,14 +70,37 @@ class TaskPool:
         except Exception:
             log.exception("worker.task_failed")
 
-    async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
-        """Wait for what is running; what is not done by then is cancelled, its lease lets it be taken up again."""
+    async def drain(self, seconds: float = DRAIN_SECONDS) -> list[int]:
+        """Wait for what is running; what is not done by then is cancelled. Returns the rows of that."""
         if not self._running:
-            return
+            return []
         _, late = await asyncio.wait(self._running, timeout=seconds)
+        ids = [row_id for task in late for row_id in self._running.get(task, ())]
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        return ids
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` as a task while the block runs."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
+    """Call `work` again and again with this pause, until cancelled; an error is logged and ends nothing."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("worker.failed", worker=name)
+        await asyncio.sleep(seconds)
 
 
 async def work_loop(

@@ -5,31 +5,52 @@
                 └── put_back ←────┤ (five times)
                                   └─→ dead, with its reason
 
-A worker that dies leaves a lease that runs out; the next claim takes the row. A worker that was only slow finds,
-when it finishes, that it no longer owns the row, and its answer is thrown away.
+A worker that dies leaves a lease that runs out; the next claim takes the row. A worker that was only slow lengthens
+its lease; one that was stopped for longer finds, when it finishes, that it no longer owns the row, and its answer
+is thrown away.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from db.claim import LEASE, Wanted, change_owned, renew, take
 from db.engine import Database
-from db.insert_new import insert_new
+from db.insert_new import insert_all_new
 from db.models import Inbox
 
-LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
 ERROR_CHARS = 500
+# What the columns' defaults say, spelt out: a bulk insert by the driver knows no defaults.
+START = {"status": "new", "attempts": 0}
 
 
 class LeaseLost(Exception):
     """Another worker has taken the row over; nothing this worker did for it may be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpdate:
+    """An update to be committed; `dedupe_key` is what the platform says identifies a delivery."""
+
+    tenant_id: int
+    platform: str
+    dedupe_key: str
+    conversation_key: str
+    update: dict[str, Any]
+    received_at: datetime
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """What makes the row unique."""
+        return self.tenant_id, self.platform, self.dedupe_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +63,32 @@ class ClaimedUpdate:
     attempts: int
     received_at: datetime
 
+    @property
+    def worn_out(self) -> bool:
+        """Whether every attempt allowed has been made without an end: those workers died, or were stopped."""
+        return self.attempts > MAX_ATTEMPTS
 
-async def receive(
-    database: Database,
-    *,
-    tenant_id: int,
-    platform: str,
-    dedupe_key: str,
-    conversation_key: str,
-    update: dict[str, Any],
-    now: datetime,
-) -> bool:
-    """Commit one update; True when it is new, False when this delivery was seen before."""
-    values = {
-        "tenant_id": tenant_id,
-        "platform": platform,
-        "dedupe_key": dedupe_key,
-        "conversation_key": conversation_key,
-        "update": update,
-        "received_at": now,
-    }
+
+async def receive_many(database: Database, updates: Sequence[NewUpdate]) -> list[bool]:
+    """Commit updates in one transaction; tell for each whether it is new, False for one that was seen before."""
     async with database.write() as session:
-        return await insert_new(session, Inbox, values) is not None
+        count = await insert_all_new(session, Inbox, [asdict(update) | START for update in updates])
+        if count in {0, len(updates)}:
+            return [count > 0] * len(updates)
+        return await _which_are_new(session, updates)
+
+
+async def _which_are_new(session: AsyncSession, updates: Sequence[NewUpdate]) -> list[bool]:
+    """Tell which of the updates made the row of their key: it bears their moment, and the first of equals made it."""
+    columns = (Inbox.tenant_id, Inbox.platform, Inbox.dedupe_key)
+    query = select(*columns, Inbox.received_at).where(tuple_(*columns).in_([update.key for update in updates]))
+    made = {(row.tenant_id, row.platform, row.dedupe_key, row.received_at) for row in await session.execute(query)}
+    news = []
+    for update in updates:
+        row = (*update.key, update.received_at)
+        news.append(row in made)
+        made.discard(row)
+    return news
 
 
 def _claimable(now: datetime) -> ColumnElement[bool]:
@@ -85,47 +110,49 @@ def _claimable(now: datetime) -> ColumnElement[bool]:
 
 async def claim(database: Database, owner: str, now: datetime, limit: int = 8) -> list[ClaimedUpdate]:
     """Take up to `limit` rows, oldest first, at most one of each conversation."""
-    async with database.read() as session:
-        found = (await session.scalars(select(Inbox).where(_claimable(now)).order_by(Inbox.id).limit(limit))).all()
-    if not found:
-        return []
-    async with database.write() as session:
-        return [_claimed(row) for row in found if await _take(session, row, owner, now)]
-
-
-async def _take(session: AsyncSession, row: Inbox, owner: str, now: datetime) -> bool:
-    """Set our lease on the row unless somebody changed it since it was read (no SKIP LOCKED needed)."""
-    statement = (
-        update(Inbox)
-        .where(Inbox.id == row.id, Inbox.status == row.status, Inbox.attempts == row.attempts)
-        .values(status="working", owner=owner, lease_until=now + LEASE, attempts=row.attempts + 1)
-    )
-    result: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]
-    return result.rowcount == 1
+    wanted = Wanted(_claimable(now), (Inbox.id,), limit, "working", owner, now + LEASE)
+    return [_claimed(row) for row in await take(database, Inbox, wanted)]
 
 
 def _claimed(row: Inbox) -> ClaimedUpdate:
     return ClaimedUpdate(row.id, row.tenant_id, row.update, row.attempts + 1, row.received_at)
 
 
-async def finish(session: AsyncSession, row_id: int, owner: str, now: datetime, *, error: str | None = None) -> None:
+async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime) -> None:
+    """Lengthen the leases of rows that are being worked on."""
+    await renew(database, Inbox, ids, status="working", owner=owner, until=now + LEASE)
+
+
+async def finish(
+    session: AsyncSession, row: ClaimedUpdate, owner: str, now: datetime, *, error: str | None = None
+) -> None:
     """Mark the row done (dead when there is an error) in the caller's transaction; `LeaseLost` when it is not ours."""
     status = "dead" if error else "done"
     values = {"status": status, "finished_at": now, "lease_until": None, "error": error and error[:ERROR_CHARS]}
-    await _update_owned(session, row_id, owner, values)
+    await _change(session, row, owner, values)
 
 
-async def put_back(database: Database, row_id: int, owner: str, now: datetime, error: str, pause: timedelta) -> None:
-    """Return the row for another attempt after `pause`, with the reason of this one."""
-    values = {"status": "new", "owner": None, "lease_until": now + pause, "error": error[:ERROR_CHARS]}
+async def put_back(
+    database: Database, row: ClaimedUpdate, owner: str, now: datetime, error: str | None, pause: timedelta
+) -> None:
+    """Return the row for another attempt after `pause`, with the reason of this one.
+
+    Without an error it was set free, because this process stops: that costs no attempt.
+    """
+    reason = error and error[:ERROR_CHARS]
+    values: dict[str, Any] = {"status": "new", "owner": None, "lease_until": now + pause, "error": reason}
+    if error is None:
+        values["attempts"] = row.attempts - 1
     async with database.write() as session:
-        await _update_owned(session, row_id, owner, values)
+        await _change(session, row, owner, values)
 
 
-async def _update_owned(session: AsyncSession, row_id: int, owner: str, values: dict[str, Any]) -> None:
-    statement = (
-        update(Inbox).where(Inbox.id == row_id, Inbox.owner == owner, Inbox.status == "working").values(**values)
+async def _change(session: AsyncSession, row: ClaimedUpdate, owner: str, values: dict[str, Any]) -> None:
+    fence = (
+        Inbox.id == row.id,
+        Inbox.owner == owner,
+        Inbox.attempts == row.attempts,
+        Inbox.status == "working",
     )
-    result: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]
-    if result.rowcount != 1:
-        raise LeaseLost(f"inbox row {row_id} is no longer ours")
+    if not await change_owned(session, Inbox, fence, values):
+        raise LeaseLost(f"inbox row {row.id} is no longer ours")

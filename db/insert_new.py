@@ -27,9 +27,9 @@ async def insert_new(session: AsyncSession, model: type[Base], values: Mapping[s
 
 
 async def insert_all_new(session: AsyncSession, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert many rows in one statement and return how many were new; all rows name the same columns."""
+    """Insert many rows in one go and return how many were new; all rows name the same columns."""
     result: CursorResult[Any] = await session.execute(  # type: ignore[assignment]
-        ignoring(session, model).values([dict(row) for row in rows])
+        ignoring(session, model), [dict(row) for row in rows]
     )
     return result.rowcount
 

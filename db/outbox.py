@@ -6,23 +6,27 @@
 
 A row found in `sending` with a lease that ran out belongs to a process that died while sending: whether it
 arrived is not known. The deliverer repeats it only where the platform makes that safe.
+
+Replies go before pushes, and do not wait for them either: the order within a conversation is kept among replies
+and among pushes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from db.claim import LEASE, Wanted, change_owned, renew, take
 from db.engine import Database
 from db.insert_new import insert_new
 from db.models import Outbox
 
-LEASE = timedelta(seconds=60)
 UNFINISHED = ("queued", "sending")
 ERROR_CHARS = 500
 
@@ -43,6 +47,7 @@ class NewMessage:
     store_id: int | None = None
     staff_id: int | None = None
     due_date: date | None = None
+    not_before: datetime | None = None
     expire_at: datetime | None = None
 
 
@@ -58,6 +63,7 @@ class ClaimedMessage:
     address: dict[str, Any]
     message: dict[str, Any]
     card_id: int | None
+    is_push: bool
     attempts: int
     interrupted: bool
     pieces_sent: int
@@ -68,40 +74,37 @@ class ClaimedMessage:
 async def queue(session: AsyncSession, message: NewMessage, now: datetime) -> int | None:
     """Add the row in the caller's transaction and return its id; None when a unique key says it is there."""
     values = {name: getattr(message, name) for name in NewMessage.__slots__}
-    return await insert_new(session, Outbox, values | {"not_before": now, "created_at": now})
+    return await insert_new(session, Outbox, values | {"created_at": now})
 
 
-async def claim(database: Database, owner: str, now: datetime, limit: int = 16) -> list[ClaimedMessage]:
-    """Take up to `limit` rows that are due: replies before pushes, one at a time of each conversation."""
+async def claim(
+    database: Database, owner: str, now: datetime, limit: int = 16, *, closed: Collection[tuple[int, str]] = ()
+) -> list[ClaimedMessage]:
+    """Take up to `limit` rows that are due: replies before pushes, one at a time of each conversation.
+
+    `closed` are the channels, by tenant id and name, that cannot send from this process now.
+    """
+    order = (Outbox.inbox_id.is_(None), Outbox.id)
+    wanted = Wanted(_claimable(now, closed), order, limit, "sending", owner, now + LEASE)
+    return [_claimed(row) for row in await take(database, Outbox, wanted)]
+
+
+def _claimable(now: datetime, closed: Collection[tuple[int, str]]) -> ColumnElement[bool]:
     older = aliased(Outbox)
     waits = exists().where(
         older.tenant_id == Outbox.tenant_id,
         older.platform == Outbox.platform,
         older.conversation_key == Outbox.conversation_key,
+        older.inbox_id.is_(None) == Outbox.inbox_id.is_(None),
         older.status.in_(UNFINISHED),
         older.id < Outbox.id,
     )
     due = or_(
-        and_(Outbox.status == "queued", Outbox.not_before <= now),
+        and_(Outbox.status == "queued", or_(Outbox.not_before.is_(None), Outbox.not_before <= now)),
         and_(Outbox.status == "sending", Outbox.lease_until <= now),
     )
-    chosen = select(Outbox).where(due, ~waits).order_by(Outbox.inbox_id.is_(None), Outbox.id).limit(limit)
-    async with database.read() as session:
-        found = (await session.scalars(chosen)).all()
-    if not found:
-        return []
-    async with database.write() as session:
-        return [_claimed(row) for row in found if await _take(session, row, owner, now)]
-
-
-async def _take(session: AsyncSession, row: Outbox, owner: str, now: datetime) -> bool:
-    statement = (
-        update(Outbox)
-        .where(Outbox.id == row.id, Outbox.status == row.status, Outbox.attempts == row.attempts)
-        .values(status="sending", owner=owner, lease_until=now + LEASE, attempts=row.attempts + 1)
-    )
-    result: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]
-    return result.rowcount == 1
+    open_ones = [tuple_(Outbox.tenant_id, Outbox.platform).not_in(list(closed))] if closed else []
+    return and_(due, ~waits, *open_ones)
 
 
 def _claimed(row: Outbox) -> ClaimedMessage:
@@ -114,6 +117,7 @@ def _claimed(row: Outbox) -> ClaimedMessage:
         address=row.address,
         message=row.message,
         card_id=row.card_id,
+        is_push=row.inbox_id is None,
         attempts=row.attempts + 1,
         interrupted=row.status == "sending",
         pieces_sent=row.pieces_sent,
@@ -122,26 +126,47 @@ def _claimed(row: Outbox) -> ClaimedMessage:
     )
 
 
-async def settle(session: AsyncSession, row_id: int, owner: str, status: str, now: datetime, **values: Any) -> bool:
+async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime) -> None:
+    """Lengthen the leases of rows that are being sent."""
+    await renew(database, Outbox, ids, status="sending", owner=owner, until=now + LEASE)
+
+
+async def settle(
+    session: AsyncSession, row: ClaimedMessage, owner: str, status: str, now: datetime, **values: Any
+) -> bool:
     """Write how the send ended (`sent`, `failed`, `unknown`, `expired`); False when the row is no longer ours."""
     if status == "sent":
         values["sent_at"] = now
-    return await _update_owned(session, row_id, owner, {"status": status, "lease_until": None, **values})
+    return await _change(session, row, owner, {"status": status, "lease_until": None, **values})
 
 
 async def retry(
-    session: AsyncSession, row_id: int, owner: str, not_before: datetime, reason: str, pieces_sent: int = 0
+    session: AsyncSession,
+    row: ClaimedMessage,
+    owner: str,
+    not_before: datetime,
+    reason: str | None,
+    *,
+    pieces_sent: int = 0,
+    free: bool = False,
 ) -> bool:
-    """Queue the row again for `not_before`, what is left of it; False when it is no longer ours."""
-    values = {"status": "queued", "owner": None, "lease_until": None, "not_before": not_before}
-    return await _update_owned(session, row_id, owner, values | {"error": reason, "pieces_sent": pieces_sent})
+    """Queue the row again for `not_before`, what is left of it; False when it is no longer ours.
+
+    `free` is a wait that was nobody's failure: it costs no attempt.
+    """
+    values: dict[str, Any] = {"status": "queued", "owner": None, "lease_until": None, "not_before": not_before}
+    if free:
+        values["attempts"] = row.attempts - 1
+    return await _change(session, row, owner, values | {"error": reason, "pieces_sent": pieces_sent})
 
 
-async def _update_owned(session: AsyncSession, row_id: int, owner: str, values: dict[str, Any]) -> bool:
+async def _change(session: AsyncSession, row: ClaimedMessage, owner: str, values: dict[str, Any]) -> bool:
     if values.get("error"):
         values["error"] = values["error"][:ERROR_CHARS]
-    statement = (
-        update(Outbox).where(Outbox.id == row_id, Outbox.owner == owner, Outbox.status == "sending").values(**values)
+    fence = (
+        Outbox.id == row.id,
+        Outbox.owner == owner,
+        Outbox.attempts == row.attempts,
+        Outbox.status == "sending",
     )
-    result: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]
-    return result.rowcount == 1
+    return await change_owned(session, Outbox, fence, values)

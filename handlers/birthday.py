@@ -60,6 +60,7 @@ class BirthdayHandler:
     drafts: Drafts
     intent: ClassVar[Intent] = Intent(
         "birthday",
+        private=True,
         strong=re.compile(
             r"生日(?:祝福|祝词|祝语|贺词|贺卡|问候|文案|短信|消息|快乐)|(?:谁|哪些|哪位|几位|多少).{0,8}生日"
             r"|(?:祝|贺).{0,12}生日|(?:今天|明天|后天|这周|本周|最近|未来).{0,8}(?:过生日|生日的|庆生)|生日.{0,12}(?:祝福|祝词|贺词)"

@@ -13,6 +13,7 @@ from handlers.faq import FaqHandler
 from handlers.help import HelpHandler, WhoAmIHandler
 from handlers.holiday import HolidayHandler
 from handlers.intents import Handler
+from handlers.media import MediaHandler
 from handlers.plan import PlanAnswerHandler, PlanHandler
 from handlers.report import ReportHandler
 from handlers.router import Classifier, Router
@@ -53,6 +54,7 @@ def build_router(parts: HandlerParts) -> Router:
         HolidayHandler(parts.drafts),
         WeatherHandler(database, parts.weather, parts.drafts),
         ReportHandler(database, parts.parser),
+        MediaHandler(database),
     ]
     router = Router(handlers, parts.classifier)
     handlers.append(HelpHandler(router.examples))

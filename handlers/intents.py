@@ -31,7 +31,8 @@ INTENTS = (
 class Intent:
     """A name of `INTENTS`, the pattern that claims a text for it, and the card actions it answers.
 
-    `strong` alone decides; `weak` decides only when no other intent's strong pattern matches.
+    `strong` alone decides; `weak` decides only when no other intent's strong pattern matches. What a `private`
+    intent answers is about a member or one person's own work: asked for in a group, it goes to the asker alone.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Intent:
     needs_context: str | None = None  # matches only when the conversation remembers this key
     example: str = ""  # a sentence that works, shown as a suggestion
     roles: frozenset[str] = field(default_factory=frozenset)  # who is shown the example; empty for everybody
+    media: bool = False  # answers what is sent without words
+    private: bool = False
 
 
 @runtime_checkable

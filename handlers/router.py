@@ -1,6 +1,7 @@
 """From a turn to its handler: rules first, the model only when they are unsure and a key is set.
 
 press → the handler that lists its action
+a picture, a position, a file without words → the handler for media
 /帮助 or another command → its handler
 the number of a suggestion → that suggestion's text
 one handler's strong words → that handler
@@ -51,14 +52,17 @@ class Router:
         if handler is None:
             return self._suggest(turn)
         try:
-            return await handler(turn)
+            reply = await handler(turn)
         except HandlerError as error:
-            return Reply.say(error.intent, str(error))
+            reply = Reply.say(error.intent, str(error))
+        return replace(reply, private=reply.private or handler.intent.private)
 
     async def _route(self, turn: Turn) -> Handler | None:
         if turn.pressed is not None:
             return self._by_action(turn)
         text = turn.text.strip()
+        if turn.attachments and not text:
+            return next((h for h in self.handlers if h.intent.media), None)
         strong = [h for h in self.handlers if _claims(h.intent, text, turn)]
         if len(strong) == 1 or (strong and self.classifier is None):
             return self._routed(turn, "rule", strong[0])

@@ -58,6 +58,7 @@ class TasksHandler:
     database: Database
     intent: ClassVar[Intent] = Intent(
         "tasks",
+        private=True,
         strong=re.compile(
             r"我的任务|今[天日]的?任务|任务(?:列表|清单|进度|情况)|待办|(?:还有|还剩|有)(?:什么|哪些|几个|几件|多少).{0,4}(?:任务|没做|没完成|要做)"
             rf"|{_DONE.pattern}"

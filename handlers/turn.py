@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from handlers.messages import Attachment
+
 STEPS = ("route", "gen_sql", "run_sql", "retrieve_kb", "compose", "execute")
 CHAIN_WIDE = frozenset({"hq", "admin"})
 MAY_LAUNCH = frozenset({"manager", "regional", "hq", "admin"})
@@ -32,7 +34,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class PressedCard:
-    """The card a button belongs to, as stored, and what the button means."""
+    """The card a button belongs to, as stored, what the button means, and what was chosen on the card."""
 
     card_id: int
     public_id: str
@@ -41,6 +43,7 @@ class PressedCard:
     content: Mapping[str, Any]
     action: str
     value: Mapping[str, Any]
+    selected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -90,4 +93,5 @@ class Turn:
     group: bool = False
     context: Mapping[str, Any] = field(default_factory=dict)
     pressed: PressedCard | None = None
+    attachments: tuple[Attachment, ...] = ()
     trace: Trace = field(default_factory=Trace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -18,6 +19,26 @@ class StoreRef:
     name: str
     city: str
     timezone: str = "Asia/Shanghai"
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlace:
+    """Where a store is, in degrees."""
+
+    name: str
+    city: str
+    lat: float
+    lon: float
+
+
+async def load_places(database: Database, tenant_id: int, store_ids: Collection[int]) -> tuple[StorePlace, ...]:
+    """Return where these stores are."""
+    query = select(Store.name, Store.city, Store.lat, Store.lon).where(
+        Store.tenant_id == tenant_id, Store.id.in_(store_ids)
+    )
+    async with database.read() as session:
+        rows = (await session.execute(query.order_by(Store.id))).all()
+    return tuple(StorePlace(row.name, row.city, row.lat, row.lon) for row in rows)
 
 
 async def load_stores(database: Database, tenant_id: int) -> tuple[StoreRef, ...]:

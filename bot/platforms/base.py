@@ -141,6 +141,17 @@ class Batching(Protocol):
         ...
 
 
+@runtime_checkable
+class Sweeping(Protocol):
+    """A platform with something to tidy up now and then."""
+
+    name: str
+
+    async def sweep(self) -> None:
+        """Look for what was left undone, by this process or one that died; called every few seconds."""
+        ...
+
+
 class PlainChannel:
     """What most channels share: always ready, answers its own presses, shows nothing while it is written."""
 

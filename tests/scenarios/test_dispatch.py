@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from sqlalchemy import select
 
-from bot.delivery import TOO_LATE, Deliverer
-from bot.dispatch import APOLOGY, Dispatcher
-from bot.metrics import Metrics
+from bot.delivery import TOO_LATE
+from bot.dispatch import APOLOGY
 from bot.platforms.base import Refused, TryLater, Unknown
-from bot.receive import Receiver
-from bot.worker import Doorbell
 from db.engine import Database
 from db.models import CardRow, Conversation, Inbox, Message, Outbox
 from handlers.intents import Intent
@@ -24,7 +21,8 @@ from handlers.messages import Address, Button, Card, Press, Reply, Update
 from handlers.router import Router
 from handlers.turn import Turn
 from tests.fakes.platform import FakePlatform
-from tests.rows import NOW, small_chain
+from tests.pipeline import Pipeline
+from tests.rows import small_chain
 
 OPEN = Card("plan", "方案", buttons=(Button("launch", "上架", "plan.launch", {"n": 7}, primary=True),))
 DONE = Card("plan", "方案", state="店长乙 10:32 已上架 · 券 123")
@@ -57,33 +55,17 @@ class Broken:
         return Reply.say("report", "好了")
 
 
-class Stage:
-    """Receiver, dispatcher and deliverer over one database, with a clock that tests move."""
+class Stage(Pipeline):
+    """The path over one database, with a handler that plans and one that breaks."""
 
-    def __init__(self, database: Database) -> None:
-        self.database, self.now = database, NOW
+    def __init__(self, database: Database, folder: Path) -> None:
         self.plan, self.broken, self.platform = Plan(), Broken(), FakePlatform()
-        metrics, bell, router = Metrics(), Doorbell(), Router((self.plan, self.broken))
-        clock: Callable[[], datetime] = lambda: self.now  # noqa: E731 - one line says it
-        self.receive = Receiver(database, {"demo": 1}, bell, metrics, clock)
-        self.dispatcher = Dispatcher(database, lambda _: router, bell, bell, metrics, clock, "test")
-        self.deliverer = Deliverer(database, {(1, "wecom"): self.platform}, metrics, clock, "test", bell)
+        super().__init__(database, {(1, "wecom"): self.platform}, Router((self.plan, self.broken)), folder)
 
     async def say(self, text: str, key: str = "m1", user: str = "manager1", press: Press | None = None) -> bool:
         address = Address("wecom", f"user:{user}", user)
         kind = "press" if press else "text"
         return await self.receive(Update("demo", key, kind, address, self.now, text, press))  # type: ignore[arg-type]
-
-    async def run(self) -> None:
-        """Dispatch and deliver until nothing moves."""
-        while await self.dispatcher.step():
-            await self.dispatcher.pool.drain()
-        while await self.deliverer.step():
-            await self.deliverer.pool.drain()
-
-    async def rows(self, model: type[Inbox | Outbox | CardRow | Message | Conversation]) -> list[object]:
-        async with self.database.read() as session:
-            return list((await session.scalars(select(model))).all())
 
     async def outbox(self) -> list[tuple[str, str | None]]:
         async with self.database.read() as session:
@@ -91,9 +73,9 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(database: Database) -> Stage:
+async def stage(database: Database, tmp_path: Path) -> Stage:
     await small_chain(database)
-    return Stage(database)
+    return Stage(database, tmp_path)
 
 
 async def card_id(stage: Stage) -> str:
@@ -163,8 +145,8 @@ async def test_a_stranger_gets_a_binding_hint_and_no_data(stage: Stage) -> None:
 
     ((user, text),) = stage.platform.sent
     assert user == "nobody"
-    assert "绑定门店：nobody" in text
-    assert await stage.rows(CardRow) == []
+    assert "绑定：nobody" in text
+    assert await stage.rows(select(CardRow)) == []
 
 
 async def test_a_handler_that_fails_is_tried_again_and_then_answered(stage: Stage) -> None:

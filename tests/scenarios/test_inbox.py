@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import inbox
+from db.claim import LEASE
 from db.engine import Database
-from db.inbox import LeaseLost
+from db.inbox import LeaseLost, NewUpdate
 from db.models import Inbox
 from tests.rows import NOW, small_chain
 
@@ -22,16 +24,13 @@ async def chain(database: Database) -> Database:
     return database
 
 
+def update(key: str, conversation: str = "user:a") -> NewUpdate:
+    return NewUpdate(1, "wecom", key, conversation, {"text": key}, NOW)
+
+
 async def receive(database: Database, key: str, conversation: str = "user:a") -> bool:
-    return await inbox.receive(
-        database,
-        tenant_id=1,
-        platform="wecom",
-        dedupe_key=key,
-        conversation_key=conversation,
-        update={"text": key},
-        now=NOW,
-    )
+    [new] = await inbox.receive_many(database, [update(key, conversation)])
+    return new
 
 
 async def test_the_same_delivery_is_kept_once(chain: Database) -> None:
@@ -59,7 +58,7 @@ async def test_a_conversation_is_answered_in_order(chain: Database) -> None:
 
     assert [row.update["text"] for row in claimed] == ["m1", "other"]
     async with chain.write() as session:
-        await inbox.finish(session, claimed[0].id, "a", NOW)
+        await inbox.finish(session, claimed[0], "a", NOW)
     assert [row.update["text"] for row in await inbox.claim(chain, "a", NOW)] == ["m2"]
 
 
@@ -68,21 +67,21 @@ async def test_a_dead_workers_row_is_taken_over_and_the_late_one_is_fenced(chain
     (row,) = await inbox.claim(chain, "slow", NOW)
     assert await inbox.claim(chain, "quick", NOW) == []
 
-    later = NOW + inbox.LEASE + timedelta(seconds=1)
+    later = NOW + LEASE + timedelta(seconds=1)
     (taken,) = await inbox.claim(chain, "quick", later)
 
     assert taken.id == row.id
     assert taken.attempts == 2
     with pytest.raises(LeaseLost):
         async with chain.write() as session:
-            await inbox.finish(session, row.id, "slow", later)
+            await inbox.finish(session, row, "slow", later)
 
 
 async def test_a_row_put_back_waits_and_keeps_its_reason(chain: Database) -> None:
     await receive(chain, "m1")
     (row,) = await inbox.claim(chain, "a", NOW)
 
-    await inbox.put_back(chain, row.id, "a", NOW, "ValueError: no", timedelta(seconds=4))
+    await inbox.put_back(chain, row, "a", NOW, "ValueError: no", timedelta(seconds=4))
 
     assert await inbox.claim(chain, "a", NOW + timedelta(seconds=3)) == []
     assert len(await inbox.claim(chain, "a", NOW + timedelta(seconds=5))) == 1
@@ -95,3 +94,41 @@ async def test_an_error_of_the_database_does_not_show_what_people_wrote(chain: D
         async with chain.write() as session:
             await session.execute(text("INSERT INTO nowhere VALUES (:said)"), {"said": "王女士的电话"})
     assert "王女士" not in str(failed.value)
+
+
+async def test_a_batch_tells_which_of_its_updates_are_new(chain: Database) -> None:
+    await receive(chain, "old")
+    later = NOW + timedelta(seconds=1)
+    batch = [replace(update(key), received_at=later) for key in ("old", "new", "new", "other")]
+
+    assert await inbox.receive_many(chain, batch) == [False, True, False, True]
+    assert await inbox.receive_many(chain, batch) == [False] * 4
+
+
+async def test_a_lease_that_is_kept_up_does_not_run_out(chain: Database) -> None:
+    await receive(chain, "m1")
+    (row,) = await inbox.claim(chain, "slow", NOW)
+    await inbox.keep(chain, [row.id], "slow", NOW + LEASE / 2)
+
+    assert await inbox.claim(chain, "quick", NOW + LEASE + timedelta(seconds=1)) == []
+    async with chain.write() as session:
+        await inbox.finish(session, row, "slow", NOW)
+
+
+async def test_an_attempt_of_the_same_process_that_was_overtaken_writes_nothing(chain: Database) -> None:
+    await receive(chain, "m1")
+    (first,) = await inbox.claim(chain, "a", NOW)
+    (second,) = await inbox.claim(chain, "a", NOW + LEASE)
+    with pytest.raises(LeaseLost):
+        async with chain.write() as session:
+            await inbox.finish(session, first, "a", NOW)
+    async with chain.write() as session:
+        await inbox.finish(session, second, "a", NOW)
+
+
+async def test_a_row_set_free_costs_no_attempt(chain: Database) -> None:
+    await receive(chain, "m1")
+    (row,) = await inbox.claim(chain, "a", NOW)
+    await inbox.put_back(chain, row, "a", NOW, None, timedelta(0))
+    (again,) = await inbox.claim(chain, "b", NOW)
+    assert again.attempts == 1

@@ -14,6 +14,7 @@ from aiohttp import ClientResponse, ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import select
 
+from bot.intake import Intake
 from bot.metrics import Metrics
 from bot.platforms.wecom.platform import WecomPlatform
 from bot.receive import Receiver
@@ -26,6 +27,7 @@ from bot.worker import Doorbell
 from db.base import Base
 from db.engine import Database
 from db.models import Inbox
+from db.spool import Spool
 from tests.rows import small_chain
 
 AS_OF = date(2026, 11, 21)
@@ -83,7 +85,9 @@ async def sandbox(database: Database, tmp_path: Path) -> AsyncIterator[Sandbox]:
     settings = stage.tenant_settings().wecom
     assert settings is not None
     platform, metrics = WecomPlatform(settings), Metrics()
-    receive = Receiver(database, {"demo": 1}, Doorbell(), metrics, clock)
+    bell = Doorbell()
+    intake = Intake(database, Spool(tmp_path / "spool.db", 100), 2.0, metrics, bell.ring)
+    receive = Receiver(intake, {"demo": 1}, bell.ring, metrics, clock)
     pushed: list[tuple[str, str]] = []
 
     async def push(kind: str, user_id: str) -> str:
