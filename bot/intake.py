@@ -16,6 +16,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -24,8 +25,8 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from bot.metrics import Metrics
 from db.engine import Database
-from db.inbox import NewUpdate, receive_many
-from db.spool import Spool
+from db.inbox import NewUpdate, NotKept, receive_many
+from db.spool import Spool, Spooled
 
 log = structlog.get_logger()
 
@@ -34,6 +35,7 @@ DRAIN_SECONDS = 1.0
 # After a failure the database is left alone for as long, so that not every batch waits for it in vain.
 REST_SECONDS = 1.0
 
+REFUSED = (IntegrityError, DataError, NotKept)
 GONE = (SQLAlchemyError, OSError, TimeoutError)
 Waiting = tuple[NewUpdate, asyncio.Future[bool]]
 
@@ -72,10 +74,14 @@ class Intake:
             self._work = None
 
     async def _commit(self, batch: Sequence[Waiting]) -> None:
-        """Make the batch safe and tell everybody who waits for it."""
+        """Make the batch safe and tell everybody who waits for it; what cannot be kept does not take others along."""
         try:
             news = await self._keep([update for update, _ in batch])
         except Exception as error:
+            if len(batch) > 1 and isinstance(error, REFUSED):
+                for one in batch:
+                    await self._commit([one])
+                return
             log.exception("intake.not_kept", rows=len(batch))
             for _, future in batch:
                 _tell(future, error)
@@ -89,7 +95,7 @@ class Intake:
         try:
             async with asyncio.timeout(self.patience):
                 return await receive_many(self.database, updates)
-        except (IntegrityError, DataError):
+        except REFUSED:
             raise  # not the database's fault: it would refuse the same later
         except GONE as error:
             self._rests_until = asyncio.get_running_loop().time() + REST_SECONDS
@@ -109,12 +115,28 @@ class Intake:
         try:
             async with asyncio.timeout(self.patience * 5):
                 await receive_many(self.database, [one.update for one in spooled])
+        except REFUSED:
+            return await self._drain_one_by_one(spooled)
         except GONE as error:
             log.warning("intake.spool_waits", rows=self.spool.waiting, error=type(error).__name__)
             return 0
         await anyio.to_thread.run_sync(self.spool.drop, spooled, limiter=self._thread)
         self.metrics.spooled.set(self.spool.waiting)
         log.info("intake.spool_drained", rows=len(spooled), left=self.spool.waiting)
+        self.ring()
+        return len(spooled)
+
+    async def _drain_one_by_one(self, spooled: Sequence[Spooled]) -> int:
+        """Bring in what the database takes; what it refuses for good is set aside, for a person to look at."""
+        for one in spooled:
+            done = partial(self.spool.drop, [one])
+            try:
+                await receive_many(self.database, [one.update])
+            except REFUSED as error:
+                log.error("intake.set_aside", spool_id=one.id, error=type(error).__name__)
+                done = partial(self.spool.set_aside, one, type(error).__name__)
+            await anyio.to_thread.run_sync(done, limiter=self._thread)
+        self.metrics.spooled.set(self.spool.waiting)
         self.ring()
         return len(spooled)
 

@@ -16,6 +16,8 @@ from handlers.messages import Update
 
 log = structlog.get_logger()
 
+KEY_CHARS = 128  # inbox.conversation_key; no platform's ids come near it
+
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
@@ -35,7 +37,7 @@ class Receiver:
                 tenant_id=self.tenant_ids[update.tenant],
                 platform=platform,
                 dedupe_key=update.dedupe_key,
-                conversation_key=update.address.conversation,
+                conversation_key=update.address.conversation[:KEY_CHARS],
                 update=dump_update(update),
                 received_at=self.clock(),
             )

@@ -31,7 +31,7 @@ from bot.web.admin import AdminLogin, set_up_admin
 from bot.web.api import api_routes
 from bot.web.callbacks import wecom_routes
 from bot.web.errors import error_middleware
-from bot.web.health import health_routes
+from bot.web.health import Readiness, health_routes
 from bot.web.keys import key_middleware
 from bot.worker import running
 from bot.workers import open_workers
@@ -44,6 +44,7 @@ DEMO_TENANT = "demo"
 ADMIN: web.AppKey[AdminLogin] = web.AppKey("admin", AdminLogin)
 RUNTIME: web.AppKey[Runtime] = web.AppKey("runtime", Runtime)
 STAGE: web.AppKey[DemoStage] = web.AppKey("stage", DemoStage)
+READINESS: web.AppKey[Readiness] = web.AppKey("readiness", Readiness)
 
 Clock = Callable[[], datetime]
 
@@ -53,6 +54,7 @@ def build_app(settings: Settings, clock: Clock = utc_now) -> web.Application:
     keys = key_middleware(settings.server, demo_tenant=DEMO_TENANT if settings.demo else None)
     app = web.Application(client_max_size=MAX_BODY, middlewares=[error_middleware, keys])
     app[ADMIN] = AdminLogin()
+    app[READINESS] = Readiness()
     app.cleanup_ctx.append(partial(_compose, settings, clock))
     return app
 
@@ -149,7 +151,7 @@ def _add_routes(app: web.Application, runtime: Runtime, channels: Channels, rece
     }
     assistants = {key: parts.assistant for key, parts in runtime.tenants.items()}
     executors = {key: parts.executor for key, parts in runtime.tenants.items()}
-    app.router.add_routes(health_routes(runtime.database, runtime.metrics))
+    app.router.add_routes(health_routes(runtime.database, runtime.metrics, app[READINESS]))
     app.router.add_routes(api_routes(assistants, executors, runtime.metrics))
     app.router.add_routes(wecom_routes(wecom, receive, runtime.metrics, runtime.clock))
     set_up_admin(app, app[ADMIN], runtime.database)

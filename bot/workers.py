@@ -80,9 +80,10 @@ async def open_workers(runtime: Runtime, channels: Channels) -> AsyncIterator[Wo
         bells = await stack.enter_async_context(open_bells(broker_url, _queue(runtime), runtime.metrics))
         for housekeeping in _housekeeping(runtime, channels):
             await stack.enter_async_context(running(housekeeping))
-        deadline = Deadline(runtime.settings.server.drain_seconds)
-        await stack.enter_async_context(_delivery(runtime, channels, bells, limits, deadline))
-        await stack.enter_async_context(_dispatch(runtime, channels, bells, limits, deadline))
+        if cluster.works:
+            deadline = Deadline(runtime.settings.server.drain_seconds)
+            await stack.enter_async_context(_delivery(runtime, channels, bells, limits, deadline))
+            await stack.enter_async_context(_dispatch(runtime, channels, bells, limits, deadline))
         intake = _intake(runtime, bells)
         await stack.enter_async_context(running(intake.keep_draining()))
         tenant_ids = {key: parts.tenant_id for key, parts in runtime.tenants.items()}

@@ -19,6 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 WRITE_WAIT_SECONDS = 30
 BUSY_TIMEOUT_MS = 5000
+# The execution option of a statement that is its own transaction.
+ALONE = "daogou_alone"
 
 
 class Database:
@@ -42,6 +44,16 @@ class Database:
         """Yield a session in one transaction: committed when the block ends, rolled back when it raises."""
         async with self._write() as session, session.begin():
             yield session
+
+    async def write_at_once(self, sql: str, values: tuple[Any, ...]) -> int:
+        """Run one statement in the driver's own words, which is its own transaction; return how many rows it changed.
+
+        Without BEGIN and COMMIT of their own it costs one way to the database and back instead of three.
+        """
+        async with self.writer.connect() as connection:
+            alone = await connection.execution_options(isolation_level="AUTOCOMMIT", **{ALONE: True})
+            result = await alone.exec_driver_sql(sql, values)
+            return int(result.rowcount)
 
     async def close(self) -> None:
         """Give every connection back."""
@@ -88,4 +100,5 @@ def _set_up_sqlite(engine: AsyncEngine, begin: str) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
+        if not connection.get_execution_options().get(ALONE):
+            connection.exec_driver_sql(begin)

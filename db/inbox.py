@@ -13,8 +13,10 @@ is thrown away.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
@@ -23,13 +25,25 @@ from sqlalchemy.orm import aliased
 
 from db.claim import LEASE, Wanted, change_owned, renew, take
 from db.engine import Database
-from db.insert_new import insert_all_new
 from db.models import Inbox
 
 MAX_ATTEMPTS = 5
 ERROR_CHARS = 500
-# What the columns' defaults say, spelt out: a bulk insert by the driver knows no defaults.
-START = {"status": "new", "attempts": 0}
+INSTANT = "%Y-%m-%d %H:%M:%S.%f"
+COLUMNS = (
+    "tenant_id",
+    "platform",
+    "dedupe_key",
+    "conversation_key",
+    "update",
+    "received_at",
+    "status",
+    "attempts",
+)
+
+
+class NotKept(Exception):
+    """The database passed a row over that it does not have: it will not take it later either."""
 
 
 class LeaseLost(Exception):
@@ -38,14 +52,19 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewUpdate:
-    """An update to be committed; `dedupe_key` is what the platform says identifies a delivery."""
+    """An update to be committed, as JSON text; `dedupe_key` is what the platform says identifies a delivery."""
 
     tenant_id: int
     platform: str
     dedupe_key: str
     conversation_key: str
-    update: dict[str, Any]
+    update: str
     received_at: datetime
+
+    def as_values(self) -> tuple[Any, ...]:
+        """Return the values of `COLUMNS` of a new row, as both engines' drivers take them."""
+        moment = self.received_at.astimezone(UTC).strftime(INSTANT)
+        return self.tenant_id, self.platform, self.dedupe_key, self.conversation_key, self.update, moment, "new", 0
 
     @property
     def key(self) -> tuple[int, str, str]:
@@ -70,24 +89,44 @@ class ClaimedUpdate:
 
 
 async def receive_many(database: Database, updates: Sequence[NewUpdate]) -> list[bool]:
-    """Commit updates in one transaction; tell for each whether it is new, False for one that was seen before."""
-    async with database.write() as session:
-        count = await insert_all_new(session, Inbox, [asdict(update) | START for update in updates])
-        if count in {0, len(updates)}:
-            return [count > 0] * len(updates)
-        return await _which_are_new(session, updates)
+    """Commit updates in one statement; tell for each whether it is new, False for one that was seen before.
+
+    `NotKept` when the database passed over a row for another reason than its key.
+    """
+    sql = _insert(database.is_sqlite, len(updates))
+    values = tuple(chain.from_iterable(update.as_values() for update in updates))
+    count = await database.write_at_once(sql, values)
+    if count == len(updates):
+        return [True] * len(updates)
+    async with database.read() as session:
+        return await _which_are_new(session, updates, count)
 
 
-async def _which_are_new(session: AsyncSession, updates: Sequence[NewUpdate]) -> list[bool]:
+@lru_cache(maxsize=512)
+def _insert(sqlite: bool, rows: int) -> str:
+    """Return an INSERT of that many rows that passes over those whose key exists.
+
+    Written out, because SQLAlchemy would compile it anew for every batch.
+    """
+    quote, mark, ignore = ('"', "?", "OR IGNORE") if sqlite else ("`", "%s", "IGNORE")
+    columns = ", ".join(f"{quote}{name}{quote}" for name in COLUMNS)
+    row = f"({', '.join([mark] * len(COLUMNS))})"
+    return f"INSERT {ignore} INTO inbox ({columns}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own words
+
+
+async def _which_are_new(session: AsyncSession, updates: Sequence[NewUpdate], count: int) -> list[bool]:
     """Tell which of the updates made the row of their key: it bears their moment, and the first of equals made it."""
     columns = (Inbox.tenant_id, Inbox.platform, Inbox.dedupe_key)
     query = select(*columns, Inbox.received_at).where(tuple_(*columns).in_([update.key for update in updates]))
-    made = {(row.tenant_id, row.platform, row.dedupe_key, row.received_at) for row in await session.execute(query)}
+    there = {(row.tenant_id, row.platform, row.dedupe_key): row.received_at for row in await session.execute(query)}
+    if missing := {update.key for update in updates} - there.keys():
+        raise NotKept(f"{len(missing)} rows were not taken")
     news = []
     for update in updates:
-        row = (*update.key, update.received_at)
-        news.append(row in made)
-        made.discard(row)
+        new = count > 0 and there.get(update.key) == update.received_at
+        news.append(new)
+        if new:
+            there[update.key] = None
     return news
 
 

@@ -16,7 +16,10 @@ from pathlib import Path
 
 from db.inbox import NewUpdate
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS spool (id INTEGER PRIMARY KEY AUTOINCREMENT, row TEXT NOT NULL)"
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS spool (id INTEGER PRIMARY KEY AUTOINCREMENT, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, row TEXT NOT NULL, reason TEXT NOT NULL);
+"""
 BUSY_SECONDS = 1.0
 
 
@@ -41,7 +44,7 @@ class Spool:
         self._max_rows = max_rows
         with closing(self._connect()) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(SCHEMA)
+            connection.executescript(SCHEMA)
             self.waiting: int = connection.execute("SELECT COUNT(*) FROM spool").fetchone()[0]
 
     def add(self, updates: Sequence[NewUpdate]) -> None:
@@ -63,6 +66,20 @@ class Spool:
         with closing(self._connect()) as connection, connection:
             connection.executemany("DELETE FROM spool WHERE id = ?", [(one.id,) for one in spooled])
         self.waiting -= len(spooled)
+
+    def set_aside(self, spooled: Spooled, reason: str) -> None:
+        """Take an update that the database will never have out of the queue, and keep it with the reason."""
+        row = (spooled.id, _dump(spooled.update), reason)
+        with closing(self._connect()) as connection, connection:
+            connection.execute("INSERT OR REPLACE INTO set_aside (id, row, reason) VALUES (?, ?, ?)", row)
+            connection.execute("DELETE FROM spool WHERE id = ?", (spooled.id,))
+        self.waiting -= 1
+
+    def aside(self) -> int:
+        """Return how many updates were set aside."""
+        with closing(self._connect()) as connection:
+            count: int = connection.execute("SELECT COUNT(*) FROM set_aside").fetchone()[0]
+        return count
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS)

@@ -14,9 +14,9 @@ _ADDRESS: TypeAdapter[Address] = TypeAdapter(Address)
 _CARD: TypeAdapter[Card] = TypeAdapter(Card)
 
 
-def dump_update(update: Update) -> dict[str, Any]:
-    """Return the update as JSON-ready values."""
-    return dict(_UPDATE.dump_python(update, mode="json"))
+def dump_update(update: Update) -> str:
+    """Return the update as JSON text."""
+    return _UPDATE.dump_json(update).decode()
 
 
 def load_update(raw: dict[str, Any]) -> Update:

@@ -5,7 +5,7 @@ A clerk who has not written yet is reached on the account that was bound first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,6 +42,14 @@ async def clerks_of(session: AsyncSession, tenant_id: int, store_id: int) -> lis
     clerks = (await session.execute(query)).all()
     addresses = await _addresses(session, tenant_id, [staff_id for staff_id, _ in clerks])
     return [Clerk(staff_id, name, addresses.get(staff_id)) for staff_id, name in clerks]
+
+
+async def reached(session: AsyncSession, tenant_id: int, store_ids: Collection[int] | None) -> dict[int, Address]:
+    """Return where each active member of staff of these stores, or of the whole chain, is reached, by staff id."""
+    query = select(Staff.id).where(Staff.tenant_id == tenant_id, Staff.active).order_by(Staff.id)
+    if store_ids is not None:
+        query = query.join(StaffStore, StaffStore.staff_id == Staff.id).where(StaffStore.store_id.in_(store_ids))
+    return await _addresses(session, tenant_id, list(dict.fromkeys((await session.scalars(query)).all())))
 
 
 async def _addresses(session: AsyncSession, tenant_id: int, staff_ids: list[int]) -> dict[int, Address]:

@@ -54,6 +54,12 @@ async def drop_mariadb(name: str) -> None:
     await _run_on_server(f"DROP DATABASE IF EXISTS {name}")
 
 
+async def make_schema(database: Database) -> None:
+    """Make every table in an empty database."""
+    async with database.writer.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+
+
 @pytest.fixture(params=["sqlite", "mariadb"])
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """The address of an empty database, once on each engine."""
@@ -69,8 +75,7 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A database with every table and no rows, once on each engine."""
     db = Database(database_url)
-    async with db.writer.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
+    await make_schema(db)
     yield db
     await db.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -19,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from bot.cli.arguments import port_number
 from bot.config import Settings
 from bot.runtime import load_knowledge
-from bot.server import ADMIN, DEMO_TENANT, build_app
+from bot.server import ADMIN, DEMO_TENANT, READINESS, build_app
 from db.engine import Database
 from db.migrate import MigrationError, migrate
 from db.models import Tenant
@@ -42,6 +43,11 @@ STOP = "  按 Ctrl+C 停止"
 STOPPING = "正在停止，把手上的消息处理完……"
 FIRST_TIME = "→ 第一次启动：生成演示数据（4 万笔订单）"
 INDEXING = "→ 建立知识库：{count} 篇"
+
+
+# How long a load balancer has to see that no new work is wanted, and requests under way have to be answered.
+NOTICED_SECONDS = 0.5
+REQUEST_SECONDS = 3.0
 
 
 class CannotStart(Exception):
@@ -129,15 +135,24 @@ def _progress(line: str) -> None:
 async def _serve(settings: Settings, listening: socket.socket) -> None:
     started = time.perf_counter()
     app = build_app(settings)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=REQUEST_SECONDS)
     await runner.setup()
     try:
         await web.SockSite(runner, listening).start()
+        settle_garbage()
         _announce(settings, app, listening.getsockname()[1], time.perf_counter() - started)
         await _signalled()
         print(STOPPING, flush=True)
+        app[READINESS].stopping = True
+        await asyncio.sleep(NOTICED_SECONDS)
     finally:
         await runner.cleanup()
+
+
+def settle_garbage() -> None:
+    """Keep the collector off what is loaded for good: looking through it again stops every callback for a while."""
+    gc.collect()
+    gc.freeze()
 
 
 def _announce(settings: Settings, app: web.Application, port: int, seconds: float) -> None:

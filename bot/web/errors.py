@@ -34,6 +34,8 @@ class BadRequest(Exception):
 async def read_body(request: web.Request) -> bytes:
     """Return the raw body; a slow or large one is refused (aiohttp alone would wait for ever)."""
     try:
+        if request.content.is_eof():  # it came with the head, as small ones do: there is nothing to wait for
+            return await request.read()
         async with asyncio.timeout(READ_SECONDS):
             return await request.read()
     except TimeoutError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,7 +26,7 @@ async def chain(database: Database) -> Database:
 
 
 def update(key: str, conversation: str = "user:a") -> NewUpdate:
-    return NewUpdate(1, "wecom", key, conversation, {"text": key}, NOW)
+    return NewUpdate(1, "wecom", key, conversation, json.dumps({"text": key}), NOW)
 
 
 async def receive(database: Database, key: str, conversation: str = "user:a") -> bool:

@@ -57,7 +57,7 @@ async def test_a_push_is_one_per_store_clerk_kind_and_date(chain: Database) -> N
 
 
 async def test_replies_go_before_pushes_and_a_conversation_keeps_its_order(chain: Database) -> None:
-    await inbox.receive_many(chain, [NewUpdate(1, "wecom", "m", "user:a", {}, NOW)])
+    await inbox.receive_many(chain, [NewUpdate(1, "wecom", "m", "user:a", "{}", NOW)])
     await queue(chain, PUSH)
     first = await queue(chain, replace(REPLY, inbox_id=1))
     await queue(chain, replace(REPLY, dedupe_key="reply:1:1", inbox_id=1))
@@ -88,7 +88,7 @@ async def test_a_retry_waits_and_an_interrupted_send_says_so(chain: Database) ->
 
 
 async def test_a_reply_does_not_wait_for_a_push_of_its_conversation(chain: Database) -> None:
-    await inbox.receive_many(chain, [NewUpdate(1, "wecom", "m", "user:a", {}, NOW)])
+    await inbox.receive_many(chain, [NewUpdate(1, "wecom", "m", "user:a", "{}", NOW)])
     await queue(chain, replace(PUSH, conversation_key="user:a", not_before=NOW + timedelta(hours=1)))
     await queue(chain, replace(REPLY, inbox_id=1))
 

@@ -346,7 +346,7 @@ async def test_a_pinned_day_is_pushed_once_however_many_mornings_pass(database: 
         assert {result.due for result in results} == {TODAY}
     rows = await outbox(database)
     assert [(row.staff_id, row.due_date) for row in rows] == [(1, TODAY), (4, TODAY)]
-    assert rows[0].not_before == datetime(2027, 3, 1, 0, 5, tzinfo=UTC)
+    assert rows[0].created_at == datetime(2027, 3, 1, 0, 5, tzinfo=UTC)
 
 
 async def test_one_stores_failure_does_not_stop_the_next(

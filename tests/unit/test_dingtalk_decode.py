@@ -85,7 +85,7 @@ def test_the_reply_address_travels_as_a_hint_and_the_nickname_does_not() -> None
         "sessionWebhook": "https://oapi.dingtalk.com/robot/sendBySession?session=0000",
         "sessionWebhookExpiredTime": 1763690400000,
     }
-    assert "张三" not in json.dumps(dump_update(update), ensure_ascii=False)
+    assert "张三" not in dump_update(update)
 
 
 def test_an_expiry_in_text_form_is_read_and_a_missing_one_gives_no_webhook() -> None:
@@ -109,7 +109,7 @@ def test_a_very_long_id_still_fits_the_key_column() -> None:
 def test_half_an_emoji_and_nul_are_taken_out() -> None:
     update = decoded("message__text", text={"content": "好\ud83d的\x00"})
     assert update.text == "好?的"
-    assert load_update(dump_update(update)) == update
+    assert load_update(json.loads(dump_update(update))) == update
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 1, {}, {"msgId": ""}, {"msgId": ["x"]}, {"msgId": True}])
