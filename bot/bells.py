@@ -28,6 +28,8 @@ BellName = Literal["inbox", "outbox"]
 TASK = "daogou.ring"
 CARRY_SECONDS = 2.0
 GAP_SECONDS = 0.01
+# RabbitMQ drops the queue of an installation that has not listened for a week.
+FORGOTTEN_MS = 7 * 24 * 3600 * 1000
 STARTUP_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 
@@ -124,7 +126,8 @@ def _rabbit(url: str, queue: str) -> AsyncBroker:
     # Imported here: only a cluster needs it.
     from taskiq_aio_pika import AioPikaBroker, Exchange, Queue  # noqa: PLC0415
 
-    broker = AioPikaBroker(url, qos=1, exchange=Exchange(name="daogou"), task_queues=[Queue(name=queue)])
+    rings = Queue(name=queue, arguments={"x-expires": FORGOTTEN_MS})
+    broker = AioPikaBroker(url, qos=1, exchange=Exchange(name="daogou"), task_queues=[rings])
     broker.is_worker_process = True
     return broker
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -47,6 +48,17 @@ async def new_mariadb(name: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return make_url(MARIADB).set(database=name).render_as_string(hide_password=False)
+
+
+def require_port(name: str, port: int) -> None:
+    """Skip, or fail where services are required, when nothing answers on this port of loopback."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        message = f"{name} does not answer on port {port}"
+        if REQUIRED:
+            pytest.fail(message)
+        pytest.skip(message)
 
 
 async def drop_mariadb(name: str) -> None:

@@ -80,8 +80,11 @@ class Platform(Protocol):
     """One tenant's account on one channel."""
 
     name: str
-    # How long the update of a pressed card is left to whoever answers the press itself.
-    update_hold: timedelta
+
+    @property
+    def update_hold(self) -> timedelta:
+        """How long the update of a pressed card is left to whoever answers the press itself."""
+        ...
 
     @property
     def ready(self) -> bool:
@@ -155,7 +158,10 @@ class Sweeping(Protocol):
 class PlainChannel:
     """What most channels share: always ready, answers its own presses, shows nothing while it is written."""
 
-    update_hold = timedelta(0)
+    @property
+    def update_hold(self) -> timedelta:
+        """How long the update of a pressed card is left to whoever answers the press itself: not at all."""
+        return timedelta(0)
 
     @property
     def ready(self) -> bool:
