@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.cards.cells import Cell, Grid
-from bot.cards.svg import drawable, fitted, width_of
+from bot.cards.lettering import ELLIPSIS, drawable, fitted, width_of
 
 WIDTH = 1080  # pixels of a phone's screen
 MOST_WIDTH = 1620  # in a wider picture no phone shows type that can be read
@@ -15,7 +15,7 @@ PAD = 20  # on both sides of a cell
 LEAST_TYPE = 28
 TYPE_SIZES = (36, 34, 32, 30, LEAST_TYPE)
 TITLE_SIZE = 42
-TITLE_LINES = 2
+BREAKS = "、，；：,; "  # where a title is broken
 NOTE_SIZE = 28
 HEADING_SCALE = 0.9  # of the type size, as far as it stays readable
 CHANGE_SCALE = 0.85
@@ -30,8 +30,8 @@ class Column:
 
     heading: tuple[str, ...]
     numeric: bool
-    change: float
-    width: float
+    change: int
+    width: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,10 @@ def lay_out(grid: Grid) -> Layout:
     shown = _drawable(grid)
     size, stacked, columns = _sized(shown)
     kept = _fitting(_squeezed(columns, size))
-    width = max(WIDTH, round(_total(kept)) + 2 * MARGIN)
+    width = max(WIDTH, _total(kept) + 2 * MARGIN)
     spread = _spread(kept, width - 2 * MARGIN)
     rows = tuple(_cut(row, spread, size) for row in shown.rows)
-    title = tuple(_title(shown.title, width - 2 * MARGIN - 2 * PAD))
+    title = _title(shown.title, width - 2 * MARGIN - 2 * PAD)
     return Layout(title, size, stacked, width, spread, rows, len(grid.rows) - len(rows), len(columns) - len(kept))
 
 
@@ -78,20 +78,17 @@ def _drawable_cell(cell: Cell, numeric: bool) -> Cell:
     return replace(cell, change=drawable(cell.change)) if numeric else Cell(drawable(cell.text))
 
 
-def _title(text: str, room: float) -> Iterator[str]:
-    """Yield the title in lines; the last one says with an ellipsis that there was more."""
-    rest = text
-    for _ in range(TITLE_LINES - 1):
-        if rest and (head := _head(rest, room)) != rest:
-            yield head
-            rest = rest[len(head) :].lstrip()
-    if rest:
-        yield fitted(rest, room, TITLE_SIZE, bold=True)
-
-
-def _head(text: str, room: float) -> str:
-    line = fitted(text, room, TITLE_SIZE, bold=True)
-    return text if line == text else line[:-1]
+def _title(text: str, room: int) -> tuple[str, ...]:
+    """Return the title in one line or two, broken after punctuation if some is near; the second may be shortened."""
+    if not text:
+        return ()
+    head = fitted(text, room, TITLE_SIZE, bold=True)
+    if head == text:
+        return (text,)
+    head = head.removesuffix(ELLIPSIS)
+    breaks = [at + 1 for at in range(len(head) * 3 // 5, len(head)) if head[at] in BREAKS]
+    cut = breaks[-1] if breaks else len(head)
+    return (head[:cut].rstrip(), fitted(text[cut:].lstrip(), room, TITLE_SIZE, bold=True))
 
 
 def heading_size(size: int) -> int:
@@ -120,15 +117,15 @@ def _columns(grid: Grid, size: int, stacked: bool, two_lines: bool = False) -> l
 
 
 def _column(name: str, cells: Sequence[Cell], numeric: bool, size: int, stacked: bool, two_lines: bool) -> Column:
-    figure = max((width_of(cell.shown, size, bold=True) for cell in cells), default=0.0)
-    change = max((width_of(cell.change, change_size(size)) for cell in cells), default=0.0)
+    figure = max((width_of(cell.shown, size, bold=True) for cell in cells), default=0)
+    change = max((width_of(cell.change, change_size(size)) for cell in cells), default=0)
     body = max(figure, change) if stacked else figure + (change + CHANGE_GAP if change else 0)
     heading = _halves(name) if two_lines and _heading_width(name, size) > body else (name,)
     widest = max(_heading_width(line, size) for line in heading)
     return Column(heading, numeric, change, max(body, widest) + 2 * PAD)
 
 
-def _heading_width(text: str, size: int) -> float:
+def _heading_width(text: str, size: int) -> int:
     return width_of(text, heading_size(size), bold=True)
 
 
@@ -161,9 +158,9 @@ def _fitting(columns: Sequence[Column]) -> list[Column]:
     return kept
 
 
-def _spread(columns: Sequence[Column], room: float) -> tuple[Column, ...]:
+def _spread(columns: Sequence[Column], room: int) -> tuple[Column, ...]:
     """Give every column the same share of the room that is left."""
-    share = max(0.0, room - _total(columns)) / max(1, len(columns))
+    share = max(0, room - _total(columns)) // max(1, len(columns))
     return tuple(replace(column, width=column.width + share) for column in columns)
 
 
@@ -175,5 +172,5 @@ def _cut(row: Sequence[Cell], columns: Sequence[Column], size: int) -> tuple[Cel
     )
 
 
-def _total(columns: Sequence[Column]) -> float:
+def _total(columns: Sequence[Column]) -> int:
     return sum(column.width for column in columns)

@@ -10,7 +10,6 @@ from decimal import Decimal
 
 from bot.cards.cells import Cell, Grid, is_total, read_table
 from bot.cards.cut import shorten
-from bot.cards.svg import png
 from bot.cards.table_drawing import Drawing
 from bot.cards.table_layout import lay_out
 from handlers.messages import Table
@@ -39,9 +38,7 @@ def worth_picture(table: Table) -> bool:
 
 def draw_table(table: Table) -> bytes:
     """Return the table as a PNG for a phone; what is left out of it is counted under it, figures are never cut."""
-    layout = lay_out(read_table(table))
-    drawing = Drawing(layout)
-    return png(layout.width, drawing.height, drawing.elements())
+    return Drawing(lay_out(read_table(table))).png()
 
 
 def short_text(table: Table) -> str:

@@ -141,3 +141,21 @@ def test_a_total_is_no_extreme() -> None:
 )
 def test_little_to_say_is_said_plainly(odd: Table, said: str) -> None:
     assert short_text(odd) == said
+
+
+def dense(rows: int, columns: int, words: str = "") -> Table:
+    cells = (
+        (f"{words}¥{row * 37 % 97}{column}.{row % 10}万（↑{row}.{column}%）" for column in range(columns))
+        for row in range(rows)
+    )
+    return Table("很密的表", tuple(f"指标{n}" for n in range(columns)), tuple(tuple(row) for row in cells))
+
+
+def test_a_picture_is_small_and_never_too_large_to_send() -> None:
+    plain = Table(
+        "表",
+        ("门店",) * 6,
+        tuple(tuple(f"¥{row * 37 % 97},{column}00.{row}" for column in range(6)) for row in range(60)),
+    )
+    assert len(draw_table(plain)) < 150 * 1024
+    assert len(draw_table(dense(60, 40))) < 2 * 1024**2  # WeCom's limit for a picture (doc 99110)
