@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[^`\n]*")
-DELIMITER = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+DELIMITER_CELL = re.compile(r":?-+:?")
 CELL_END = re.compile(r"(?<!\\)\|")
 
 
@@ -38,12 +38,13 @@ class Block:
     @property
     def closed(self) -> bool:
         """Whether a code block has its second fence."""
-        return len(self.lines) > 1 and _closes(self.lines[-1], self.fence)
+        return self.kind == "code" and len(self.lines) > 1 and _closes(self.lines[-1], self.fence)
 
     @property
     def fence(self) -> str:
-        """The mark that opens a code block and closes it."""
-        return self.lines[0].lstrip()[:3]
+        """The mark that opens a code block and closes it; "" for other blocks."""
+        opening = FENCE.fullmatch(self.lines[0])
+        return opening[1] if opening else ""
 
 
 def read_blocks(text: str) -> list[Block]:
@@ -88,7 +89,7 @@ def _code_lines(lines: Sequence[str], at: int) -> int:
     if opening is None:
         return 0
     for number in range(at + 1, len(lines)):
-        if _closes(lines[number], opening[1][:3]):
+        if _closes(lines[number], opening[1]):
             return number + 1 - at
     return len(lines) - at
 
@@ -101,7 +102,8 @@ def _table_lines(lines: Sequence[str], at: int) -> int:
     """Return how many lines the table has that begins here, 0 for none."""
     if at + 1 >= len(lines) or "|" not in lines[at] or "|" not in lines[at + 1]:
         return 0
-    if not DELIMITER.fullmatch(lines[at + 1]) or len(cells_of(lines[at])) != len(cells_of(lines[at + 1])):
+    delimiter = cells_of(lines[at + 1])
+    if len(cells_of(lines[at])) != len(delimiter) or not all(map(DELIMITER_CELL.fullmatch, delimiter)):
         return 0
     count = 2
     while at + count < len(lines) and "|" in lines[at + count]:

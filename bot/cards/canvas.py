@@ -89,7 +89,9 @@ def _stamp(grapheme: str, size: int, bold: bool) -> Pixels:
         return np.zeros((_height(size), width + 2 * bleed), np.uint8)
     drawn = words(bleed, round(size * ASCENT), grapheme, size, "#000000", bold=bold)
     grey = read_grey(png(width + 2 * bleed, _height(size), [drawn]))
-    return ((255 - grey.astype(np.uint16)) * (LEVELS - 1) / 255).round().astype(np.uint8)
+    ink = ((255 - grey.astype(np.uint16)) * (LEVELS - 1) / 255).round().astype(np.uint8)
+    ink.setflags(write=False)  # it is shared
+    return ink
 
 
 def _height(size: int) -> int:

@@ -29,6 +29,9 @@ ENDS = (LINE_END, SENTENCE_END, CLAUSE_END, WORD_END)
 # Between two pieces: line ends with the blank lines after them, but not the indent of what follows; else spaces.
 GAP = re.compile(r"(?:[^\S\n]*\n)+|[^\S\n]*")
 
+# Room for one character, however a measure counts it, and the marks around it.
+LEAST = 8
+
 Measure = Callable[[str], int]
 
 
@@ -51,12 +54,12 @@ def json_bytes(text: str) -> int:
 
 
 def cut_bytes(text: str, limit: int) -> list[str]:
-    """Return the text in pieces of at most `limit` bytes of UTF-8; none for white space alone."""
+    """Return the text in pieces of at most `limit` bytes of UTF-8, 8 or more; none for white space alone."""
     return _cut(text, (Limit(utf8_bytes, limit),))
 
 
 def cut_chars_and_bytes(text: str, max_chars: int, max_bytes: int) -> list[str]:
-    """Return the text in pieces of at most so many characters, and so many bytes inside a JSON string."""
+    """Return the text in pieces of at most so many characters, and so many bytes inside a JSON string; 8 or more."""
     return _cut(text, (Limit(len, max_chars), Limit(json_bytes, max_bytes)))
 
 
@@ -66,6 +69,8 @@ def shorten(text: str, limit: int) -> str:
 
 
 def _cut(text: str, limits: Sequence[Limit]) -> list[str]:
+    if min(limit.most for limit in limits) < LEAST:
+        raise ValueError(f"pieces of less than {LEAST} cannot hold every character")
     whole = _closed(SURROGATES.sub("", text).rstrip().lstrip("\n"))
     spans = [span for span in spans_of(whole) if _affordable(span, limits)]
     return [piece for piece in _pieces(whole, spans, limits) if piece.strip()]
@@ -85,7 +90,8 @@ def _affordable(span: Span, limits: Sequence[Limit]) -> bool:
 def _pieces(text: str, spans: Sequence[Span], limits: Sequence[Limit]) -> Iterator[str]:
     start, opening = 0, ""
     while not _fits(opening + text[start:], limits):
-        near = [span for span in spans if span.start <= _reach(text, start, opening, limits) and span.end > start]
+        reach = _reach(text, start, opening, limits)
+        near = [span for span in spans if span.start <= reach and span.end > start]
         marks = opening + "".join({span.closing for span in near})
         cut = _place(text, start, _reach(text, start, marks, limits), near)
         held = [span for span in near if span.holds(cut)]
@@ -97,7 +103,8 @@ def _pieces(text: str, spans: Sequence[Span], limits: Sequence[Limit]) -> Iterat
 
 
 def _fits(text: str, limits: Sequence[Limit]) -> bool:
-    return all(limit.measure(text) <= limit.most for limit in limits)
+    # No measure counts less than one for a character, and counting characters is quick.
+    return all(len(text) <= limit.most and limit.measure(text) <= limit.most for limit in limits)
 
 
 def _reach(text: str, start: int, marks: str, limits: Sequence[Limit]) -> int:

@@ -6,10 +6,10 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.cards.cut import ELLIPSIS
 from bot.cards.font import BOLD, REGULAR, SYSTEM_FONTS, read_font, stand_ins
 from bot.cards.graphemes import graphemes
 
-ELLIPSIS = "…"
 # What Chinese printers set for a character they have no type of.
 NO_GLYPH = "〓"
 # Emoji are drawn from outlines only, which their fonts lack; these mean the same.

@@ -18,16 +18,16 @@ from dataclasses import dataclass
 from bot.cards.blocks import Block, cells_of, read_blocks
 from bot.cards.marks import BOLD, CODE, FONT, IMAGE, ITALIC, LINK, STRUCK, UNDERLINED, URL
 
-ANCHOR = re.compile(r"<a\s+href=[\"'](https?://[^\"'\s]+)[\"'][^<>]*>(.*?)</a>", re.IGNORECASE)
+ANCHOR = re.compile(r"<a\s+href=[\"'](https?://[^\"'\s]+)[\"'][^<>]*>([^<>\n]*)</a>", re.IGNORECASE)
 BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 TAG = re.compile(
     r"</?(?:a|b|i|u|s|p|em|del|sub|sup|div|span|strong|ul|ol|li|table|thead|tbody|tr|td|th|h[1-6]|hr|pre|code|img|"
     r"center|blockquote|details|summary)(?:\s+[\w-]+=(?:\"[^\"<>]*\"|'[^'<>]*'))*\s*/?>",
     re.IGNORECASE,
 )
-ANY_FONT = re.compile(r"<font\b[^<>]*>(.*?)</font>", re.DOTALL | re.IGNORECASE)
+ANY_FONT = re.compile(r"<font\b[^<>]*>((?:(?!<font\b).)*?)</font>", re.DOTALL | re.IGNORECASE)
 MENTION = re.compile(r"<@([^<>\s]+)>")
-HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t]+(.*?)[ \t]*#*$", re.MULTILINE)
+HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t]+", re.MULTILINE)
 # A quote, and not "> 100 元".
 QUOTE = re.compile(r"^[ \t]{0,3}(?:>[ \t]?)+(?![\s\d.¥￥])", re.MULTILINE)
 BULLET = re.compile(r"^([ \t]*)[-*+] ", re.MULTILINE)
@@ -187,7 +187,7 @@ def _marks(text: str, dialect: Dialect) -> str:
 def _lines(text: str, dialect: Dialect) -> str:
     """Take away the marks at line beginnings that the client does not draw, and break lines as it does."""
     text = text if dialect.rules else RULE.sub("", text)
-    text = text if dialect.headings else HEADING.sub(r"\1", text)
+    text = text if dialect.headings else HEADING.sub("", text)
     text = text if dialect.quotes else QUOTE.sub("", text)
     text = text if dialect.bullets else BULLET.sub(r"\1· ", text)
     if not dialect.spaced_breaks:

@@ -18,7 +18,7 @@ ITALIC = re.compile(r"(?<![A-Za-z0-9*\\])\*(?=[^\s*])([^*\n]+?)(?<=[^\s*])\*(?![
 UNDERLINED = re.compile(r"(?<![A-Za-z0-9_\\])_(?=[^\s_])([^_\n]+?)(?<=[^\s_])_(?![A-Za-z0-9_])")
 STRUCK = re.compile(r"~~(?=\S)([^~\n]+?)(?<=\S)~~")
 # The colours that WeCom's Markdown knows (doc 90236).
-FONT = re.compile(r"<font color=\"(?:info|comment|warning)\">(.*?)</font>", re.DOTALL)
+FONT = re.compile(r"<font color=\"(?:info|comment|warning)\">((?:(?!<font\b).)*?)</font>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

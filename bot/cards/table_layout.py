@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.cards.cells import Cell, Grid
-from bot.cards.lettering import ELLIPSIS, drawable, fitted, width_of
+from bot.cards.cut import ELLIPSIS
+from bot.cards.lettering import drawable, fitted, width_of
 
 WIDTH = 1080  # pixels of a phone's screen
 MOST_WIDTH = 1620  # in a wider picture no phone shows type that can be read

@@ -145,6 +145,12 @@ def test_code_is_fenced_in_every_piece_and_keeps_its_indent() -> None:
 
 def test_code_left_open_is_closed() -> None:
     assert cut_bytes("```\na", 100) == ["```\na\n```"]
+    assert cut_bytes("````md\n```\na", 100) == ["````md\n```\na\n````"]
+
+
+def test_a_piece_must_have_room_for_a_character() -> None:
+    with pytest.raises(ValueError, match="8"):
+        cut_bytes("中", 7)
 
 
 def test_a_table_repeats_its_heading() -> None:

@@ -19,7 +19,7 @@ ANCHOR, NAMED = '<a href="https://e.com">看</a>', "[看](https://e.com)"
 
 # Text, then as WeCom's app, its robots, DingTalk and plain words show it; None where it stays as it is.
 CASES: dict[str, tuple[str, str | None, str | None, str | None, str]] = {
-    "heading": ("## 本周要点 ##", None, None, None, "本周要点"),
+    "heading": ("## 本周要点", None, None, None, "本周要点"),
     "bold": ("**要紧** 的", None, None, None, "要紧 的"),
     "italic": ("很*要紧*，_真的_", "很要紧，真的", None, None, "很要紧，真的"),
     "no italic": ("3*4*5 与 snake_case_name", None, None, None, "3*4*5 与 snake_case_name"),
