@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -159,3 +160,8 @@ def test_a_picture_is_small_and_never_too_large_to_send() -> None:
     )
     assert len(draw_table(plain)) < 150 * 1024
     assert len(draw_table(dense(60, 40))) < 2 * 1024**2  # WeCom's limit for a picture (doc 99110)
+
+
+def test_threads_may_draw_at_the_same_time() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(draw_table, [BY_STORE] * 8))) == 1
