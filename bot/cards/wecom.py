@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from bot.cards.markdown import for_wecom_app
 from bot.cards.wecom_text import (
     MAX_TEXT_BYTES,
     byte_size,
@@ -28,7 +29,6 @@ from bot.cards.wecom_text import (
     plain,
     shorten,
     split_text,
-    without_bullets,
 )
 from bot.platforms.base import CardRef
 from handlers.messages import Button, Card, Chart, File, News, Part, Picture, Table, Text
@@ -129,9 +129,9 @@ def _message(kind: str, content: str) -> dict[str, Any]:
 
 
 def _text_messages(text: str) -> list[dict[str, Any]]:
-    cleaned = clean(text)
-    kind = "markdown" if has_markdown(cleaned) else "text"
-    return [_message(kind, piece) for piece in split_text(without_bullets(cleaned))]
+    said = for_wecom_app(clean(text))
+    kind = "markdown" if has_markdown(said) else "text"
+    return [_message(kind, piece) for piece in split_text(said)]
 
 
 def _table_texts(table: Table) -> list[str]:

@@ -228,7 +228,8 @@ def test_a_bullet_is_drawn_as_a_dot() -> None:
     assert contents(render(Text("- 甲\n* 乙\n1-2"))) == ["· 甲\n· 乙\n1-2"]
 
 
-@given(st.text(st.characters(codec="utf-8"), max_size=3000), st.integers(24, 200))
+# Without the marks of Markdown, which are closed and opened again where they are cut.
+@given(st.text(st.characters(codec="utf-8", exclude_characters="*`~<|"), max_size=3000), st.integers(24, 200))
 def test_pieces_fit_and_lose_nothing(text: str, limit: int) -> None:
     pieces = split_text(text, limit)
     assert all(len(piece.encode()) <= limit for piece in pieces)
