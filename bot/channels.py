@@ -9,6 +9,7 @@ from bot.platforms.base import Platform
 from bot.platforms.dingtalk.platform import DingtalkPlatform
 from bot.platforms.services import Services
 from bot.platforms.wecom.platform import WecomPlatform
+from bot.platforms.wecom_group.platform import WecomGroupPlatform
 
 # By tenant id and channel name.
 Channels = Mapping[tuple[int, str], Platform]
@@ -31,4 +32,9 @@ def _dingtalk(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
         yield DingtalkPlatform(tenant.dingtalk, services=services)
 
 
-MAKERS: tuple[Maker, ...] = (_wecom, _dingtalk)
+def _wecom_groups(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
+    if tenant.wecom_groups:
+        yield WecomGroupPlatform(tenant.wecom_groups, services=services)
+
+
+MAKERS: tuple[Maker, ...] = (_wecom, _dingtalk, _wecom_groups)

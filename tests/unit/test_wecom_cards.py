@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards.wecom import IllegalValue, LimitExceeded, render, render_update, validate
+from bot.cards.wecom import render, render_update
+from bot.cards.wecom_limits import IllegalValue, LimitExceeded, validate
 from bot.cards.wecom_text import MAX_TEXT_BYTES, split_text
 from bot.platforms.base import CardRef
 from bot.sandbox.wecom_card_rules import first_fault
