@@ -12,6 +12,7 @@ from bot.cards.wecom_limits import (
     MAX_FIELD_NAME,
     MAX_FIELDS,
     MAX_OPTION_TEXT,
+    OPENS_PAGE,
     Limits,
 )
 from bot.cards.wecom_said import CardType, Said
@@ -21,7 +22,6 @@ from handlers.messages import Button, Card, Choice, Option
 
 STYLE_PRIMARY = 1
 STYLE_OTHER = 2
-OPENS_PAGE = 1
 
 
 def template_card(kind: CardType, card: Card, said: Said, ref: CardRef | None, limits: Limits) -> dict[str, Any]:
@@ -64,7 +64,8 @@ def _news(card: Card, said: Said, limits: Limits) -> dict[str, Any]:
 
 def _vote(card: Card, _said: Said, _limits: Limits) -> dict[str, Any]:
     (choice,) = card.choices
-    options = [{**_option(option), "is_checked": option.key in choice.chosen} for option in choice.options]
+    chosen = choice.chosen if choice.many else choice.chosen[:1]
+    options = [{**_option(option), "is_checked": option.key in chosen} for option in choice.options]
     checkbox = {"question_key": choice.key, "mode": int(choice.many), "option_list": options}
     return {"checkbox": checkbox, "submit_button": _submit(card)}
 
@@ -113,7 +114,8 @@ def _submit(card: Card) -> dict[str, str]:
 
 
 def _selector(choice: Choice) -> dict[str, Any]:
-    chosen = {"selected_id": choice.chosen[0]} if choice.chosen else {}
+    known = [option.key for option in choice.options if option.key in choice.chosen[:1]]
+    chosen = {"selected_id": known[0]} if known else {}
     options = [_option(option) for option in choice.options]
     return {"question_key": choice.key, "title": one_line(choice.title), **chosen, "option_list": options}
 

@@ -57,6 +57,7 @@ MAX_URL_BYTES = 2048
 # and the shape of the picture, width to height.
 MIN_ASPECT = 1.3
 MAX_ASPECT = 2.25
+OPENS_PAGE = 1
 TASK_ID = re.compile(r"[0-9A-Za-z_\-@]+")
 WEB_ADDRESS = re.compile(r"https?://[^\s]+")
 
@@ -146,6 +147,8 @@ def validate(card: Mapping[str, Any], limits: Limits = APP) -> None:
     _check_presence(card, kind)
     _check_sizes(card, limits)
     _check_form(card)
+    _check_action(card.get("card_action") or {}, kind)
+    _check_choices(card)
 
 
 def characters(limits: Limits) -> dict[str, int]:
@@ -213,6 +216,28 @@ def _check_form(card: Mapping[str, Any]) -> None:
         raise IllegalValue(f"card_image.aspect_ratio: from {MIN_ASPECT} to {MAX_ASPECT}")
     if card.get("quote_area") and card.get("emphasis_content"):
         raise IllegalValue("quote_area: not together with emphasis_content")
+
+
+def _check_action(action: Mapping[str, Any], kind: str) -> None:
+    """Check what a touch does: 1 opens a page, 2 a mini program; a card with buttons may do nothing."""
+    known = (1, 2) if kind.endswith("_notice") else (None, 0, 1, 2)
+    if action.get("type") not in known:
+        raise IllegalValue(f"card_action.type: {action.get('type')} is none")
+    if action.get("type") == OPENS_PAGE and not action.get("url"):
+        raise IllegalValue("card_action.url: type 1 needs it")
+
+
+def _check_choices(card: Mapping[str, Any]) -> None:
+    """Check what is chosen already: known, and only one where one can be chosen."""
+    box = card.get("checkbox") or {}
+    if not box.get("mode") and sum(bool(option.get("is_checked")) for option in box.get("option_list", [])) > 1:
+        raise IllegalValue("checkbox.option_list.is_checked: two, and only one can be chosen")
+    for selector in card.get("select_list", []):
+        ids = [option["id"] for option in selector["option_list"]]
+        if len(set(ids)) < len(ids):
+            raise IllegalValue("select_list.option_list.id: two of them are the same")
+        if selector.get("selected_id", ids[0]) not in ids:
+            raise IllegalValue("select_list.selected_id: no option has it")
 
 
 def _at(value: Any, path: str) -> Iterator[Any]:
