@@ -7,7 +7,7 @@ from typing import Literal
 
 from bot.cards.wecom_limits import MAX_FIELD_NAME, MAX_FIELDS, MAX_OPTION_TEXT, Limits
 from bot.cards.wecom_text import one_line, plain
-from handlers.messages import Card
+from handlers.messages import Card, Choice
 
 CardType = Literal[
     "vote_interaction", "multiple_interaction", "button_interaction", "news_notice", "text_notice", "message"
@@ -38,13 +38,16 @@ def said_by(card: Card, kind: CardType, limits: Limits) -> Said:
 
 def whole_text(card: Card) -> str:
     """Return everything the card says, as Markdown."""
-    choices = [
-        f"{one_line(one.title)}：{'、'.join(one_line(option.text) for option in one.options)}" for one in card.choices
-    ]
+    choices = [f"{_question(one)}{'、'.join(one_line(option.text) for option in one.options)}" for one in card.choices]
     link = f"[{OPEN_PAGE}]({card.link})" if card.link else ""
     fields = [f"{name}：{value}" for name, value in _fields(card)]
     lines = (f"**{title_of(card)}**", card.state, card.text, *fields, *choices, card.footer, link)
     return "\n".join(filter(None, lines))
+
+
+def _question(choice: Choice) -> str:
+    title = one_line(choice.title)
+    return title if title.endswith(("？", "?", "：", ":")) else f"{title}："
 
 
 def title_of(card: Card) -> str:

@@ -14,16 +14,21 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
 from bot.config import WecomSettings
 from bot.loopback import loopback_site
+from bot.platforms.services import Services
 from bot.sandbox.phones import Phones, Shown
 from bot.sandbox.wecom_cloud import WecomCloud
 from bot.sandbox.wecom_media import MAX_REQUEST_BYTES
 from bot.sandbox.wecom_people import Person
+from bot.seal import Sealer
+from bot.usage import UsageCounter
+from db.engine import Database
 
 TOKEN_PATH = "/cgi-bin/gettoken"
 SEND_PATH = "/cgi-bin/message/send"
@@ -142,3 +147,12 @@ def settings(base_url: str = "http://127.0.0.1:9", **changes: Any) -> WecomSetti
         "base_url": base_url,
     }
     return WecomSettings.model_validate({**values, **changes})
+
+
+def services(database: Database, clock: Callable[[], float]) -> Services:
+    """What the platforms of tenant 1 may use; its row must be there."""
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(clock(), UTC)
+
+    return Services(1, database, Sealer("same everywhere"), UsageCounter(database, now), "replica-a", now, now)

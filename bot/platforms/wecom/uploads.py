@@ -41,7 +41,7 @@ TABLE_NAME = "table.png"
 
 NO_DATA = "{name} 的内容读不出来"
 TOO_SMALL = "{name} 是空的"
-TOO_LARGE = "{name} 有 {size:.1f} MB，企业微信最多收 {limit} MB"
+TOO_LARGE = "{name} 太大（{size:.1f} MB），企业微信最多收 {limit} MB"
 NO_PICTURE = "{name} 不是 PNG 或 JPG 图片，企业微信不收"
 NO_DRAWING = "没有画表格的工具，表格发不出去"
 
