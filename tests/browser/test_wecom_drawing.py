@@ -20,7 +20,7 @@ DRAW = """async (payload) => {
     over.append(wecom.draw(payload, (...pressed) => (window.pressed = pressed)).node);
     document.body.append(over);
 }"""
-VOTE = {
+VOTE: dict[str, Any] = {
     "card_type": "vote_interaction",
     "main_title": {"title": "排班"},
     "task_id": "t1",
