@@ -21,12 +21,15 @@ from typing import Any
 
 from bot.cards.picture import TablePictures
 from bot.cards.wecom_card import card_messages, update_of
+from bot.cards.wecom_limits import BadCard, IllegalValue, LimitExceeded
 from bot.cards.wecom_lines import chart_lines, table_texts
 from bot.cards.wecom_message import message, text_messages
 from bot.cards.wecom_news import news_messages
 from bot.platforms.base import CardRef
 from handlers.codec import dump_part
 from handlers.messages import Card, Chart, File, News, Part, Picture, Table, Text
+
+__all__ = ["BadCard", "IllegalValue", "LimitExceeded", "render", "render_update"]
 
 
 def render(part: Part, card: CardRef | None = None, pictures: TablePictures | None = None) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from bot.platforms.base import CardRef
 from bot.platforms.wecom.platform import WecomPlatform
-from db.models import Inbox
+from db.models import CardRow, Inbox
 from handlers.messages import Address, Button, Card, Choice, File, Option, Picture, Table
 from tests.demo_server import DemoServer
 from tests.fakes.table_picture import PlainPictures
@@ -72,6 +72,19 @@ async def test_what_is_chosen_on_the_page_reaches_the_bot(demo: DemoServer, plat
     async with demo.runtime.database.read() as session:
         (row,) = (await session.scalars(select(Inbox))).all()
     assert row.update["press"] == {"card": REF.public_id, "button": "submit", "selected": {"shop": ["s2"]}}
+
+
+async def test_no_row_holds_a_response_code_that_can_be_used(demo: DemoServer) -> None:
+    await demo.say("wecom", "manager3", "给高价值老客做一个促复购活动，预算3万，7天")
+    bubble = (await demo.shown("wecom", "manager3", lambda text: "launch" in text))[-1]
+    await demo.post("/sandbox/api/press", {**PHONE, "message_id": bubble["id"], "button": "launch"})
+    await demo.shown("wecom", "manager3", lambda text: "已上架 · 券 " in text)
+    async with demo.runtime.database.read() as session:
+        (card,) = (await session.scalars(select(CardRow))).all()
+        updates = (await session.scalars(select(Inbox).order_by(Inbox.id))).all()
+    for sealed in (card.handle["response_code"], updates[-1].update["address"]["hints"]["response_code"]):
+        assert bubble["id"] not in sealed  # the pretend WeCom writes the message into its codes
+        assert bubble["id"] in demo.runtime.sealer.open(sealed)
 
 
 @pytest.mark.parametrize(

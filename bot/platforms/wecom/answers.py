@@ -25,12 +25,11 @@ HINT = re.compile(r"hint: \[?([0-9A-Za-z_]+)")
 LATER: Mapping[int, tuple[str, float]] = {
     -1: ("企业微信繁忙", 5.0),
     6000: ("企业微信数据冲突", 2.0),
-}
-LIMITED: Mapping[int, tuple[str, float]] = {
     # Lifted after as long as it took to be reached: a minute at least.
     45009: ("发送太频繁，企业微信限流", 60.0),
     45033: ("同时发送太多，企业微信限流", 5.0),
 }
+LIMITED = frozenset({45009, 45033})
 REFUSED: Mapping[int, str] = {
     40001: "应用 Secret 不对，请检查配置",
     40003: "企业微信里没有这个成员",
@@ -145,10 +144,7 @@ def error_of(code: int) -> SendError:
     """Return what a non-zero errcode means for the message it answers."""
     if code in LATER:
         reason, after = LATER[code]
-        return TryLater(f"{reason}（{code}）", after)
-    if code in LIMITED:
-        reason, after = LIMITED[code]
-        return RateLimited(f"{reason}（{code}）", after)
+        return (RateLimited if code in LIMITED else TryLater)(f"{reason}（{code}）", after)
     if code in TOKEN_REFUSED:
         return TokenRefused(f"企业微信不认访问令牌（{code}）", 60.0)
     return _refusal_of(code)(f"{REFUSED.get(code, '企业微信拒绝了这个请求')}（{code}）")

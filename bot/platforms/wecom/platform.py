@@ -12,7 +12,6 @@ import structlog
 
 from bot.cards import wecom as cards
 from bot.cards.picture import TablePictures
-from bot.cards.wecom_limits import BadCard
 from bot.config import WecomSettings
 from bot.platforms.base import CardRef, PlainChannel, Rate, Receipt, Refused, SendError
 from bot.platforms.services import Services
@@ -91,7 +90,7 @@ class WecomPlatform(PlainChannel):
         """Return the message bodies that show this part, in order; pure. `Refused` for a card WeCom would refuse."""
         try:
             return cards.render(part, card, self._pictures)
-        except BadCard as error:
+        except cards.BadCard as error:
             raise Refused(BAD_CARD.format(error)) from error
 
     def rates(self, address: Address) -> Sequence[Rate]:
@@ -217,7 +216,7 @@ class WecomPlatform(PlainChannel):
 def _shown(content: Card, card: CardRef) -> dict[str, Any]:
     try:
         return cards.render_update(content, card)
-    except BadCard as error:
+    except cards.BadCard as error:
         raise Refused(BAD_CARD.format(error)) from error
 
 
