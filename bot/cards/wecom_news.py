@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.cards.wecom_limits import MAX_URL_BYTES, WEB_ADDRESS, IllegalValue, LimitExceeded
-from bot.cards.wecom_text import ELLIPSIS, byte_size, one_line, plain
+from bot.cards.wecom_text import byte_size, one_line, plain
 from handlers.messages import Article, News
 
 MAX_ARTICLES = 8
 MAX_TITLE_BYTES = 128
 MAX_DESCRIPTION_BYTES = 512
+ELLIPSIS = "…"
 
 
 def news_messages(news: News) -> Iterator[dict[str, Any]]:
