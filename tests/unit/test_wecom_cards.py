@@ -245,7 +245,6 @@ def test_one_answer_is_checked_where_one_can_be_given() -> None:
         (replace(LINKED, link="javascript:alert(1)"), "card_action.url: must begin"),
         (replace(LINKED, link="https://x.invalid/" + "a" * 2048), "card_action.url: 2066, limit 2048"),
         (replace(LINKED, picture_url="/p.png"), "card_image.url: must begin"),
-        (News((Article("", "https://example.invalid"),)), "articles.title"),
         (News((Article("题", "ftp://example.invalid"),)), "articles.url: must begin"),
         (News((Article("题", "https://x.invalid/" + "a" * 2048),)), "articles.url: 2066, limit 2048"),
         (replace(VOTE, choices=(replace(STORES, key=""),)), "checkbox.question_key"),
@@ -271,6 +270,11 @@ def test_nine_articles_are_two_messages_and_a_long_one_is_cut_at_a_character() -
     assert [len(shown[name].encode()) for name in ("title", "description")] == [126, 510]
     assert shown["title"] == "题" * 41 + "…"
     assert render(News(())) == []
+
+
+def test_a_page_without_a_title_is_called_by_its_address() -> None:
+    (body,) = render(News((Article(" ", "https://example.invalid/care"),)))
+    assert body["news"]["articles"][0]["title"] == "https://example.invalid/care"
 
 
 def test_a_large_table_is_named_here_and_drawn_later() -> None:
