@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from bot.cards import table_picture
 from bot.config import TenantSettings
 from bot.platforms.base import Platform
 from bot.platforms.dingtalk.platform import DingtalkPlatform
 from bot.platforms.services import Services
 from bot.platforms.wecom.platform import WecomPlatform
+from bot.platforms.wecom_group.platform import WecomGroupPlatform
 
 # By tenant id and channel name.
 Channels = Mapping[tuple[int, str], Platform]
@@ -23,7 +25,7 @@ def open_channels(tenant: TenantSettings, services: Services) -> dict[tuple[int,
 
 def _wecom(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
     if tenant.wecom is not None:
-        yield WecomPlatform(tenant.wecom, services=services)
+        yield WecomPlatform(tenant.wecom, services=services, pictures=table_picture)
 
 
 def _dingtalk(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
@@ -31,4 +33,9 @@ def _dingtalk(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
         yield DingtalkPlatform(tenant.dingtalk, services=services)
 
 
-MAKERS: tuple[Maker, ...] = (_wecom, _dingtalk)
+def _wecom_groups(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
+    if tenant.wecom_groups:
+        yield WecomGroupPlatform(tenant.wecom_groups, services=services, pictures=table_picture)
+
+
+MAKERS: tuple[Maker, ...] = (_wecom, _dingtalk, _wecom_groups)

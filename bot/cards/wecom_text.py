@@ -19,7 +19,6 @@ __all__ = [
     "plain",
     "shorten",
     "split_text",
-    "without_bullets",
 ]
 
 # Bytes of UTF-8; WeCom cuts a longer text without a word (doc 90236).
@@ -41,11 +40,6 @@ def one_line(text: str) -> str:
 def plain(text: str) -> str:
     """Return the cleaned text without Markdown, for places that draw none."""
     return markdown.plain(clean(text))
-
-
-def without_bullets(text: str) -> str:
-    """Return the text with Markdown's list marks as dots: WeCom would show the dash or star itself."""
-    return markdown.BULLET.sub(r"\1· ", text)
 
 
 def has_markdown(text: str) -> bool:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from bot.cli import ask, bench, doctor, kb, notice, outbox, push, seed, serve, staff
+from bot.cli import ask, bench, doctor, kb, notice, outbox, push, seed, serve, staff, wecom
 from bot.config import ConfigError, load_settings
 from bot.logs import set_up_logging
 
-COMMANDS: Sequence[ModuleType] = (serve, seed, kb, ask, push, notice, outbox, staff, doctor, bench)
+COMMANDS: Sequence[ModuleType] = (serve, seed, kb, ask, push, notice, outbox, staff, wecom, doctor, bench)
 
 DESCRIPTION = "导购（Daogou）：企业微信和钉钉里的门店助手。"
 EPILOG = """\

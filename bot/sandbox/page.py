@@ -19,6 +19,7 @@ from bot.sandbox.personas import PLATFORMS, load_cast, works_here
 from bot.sandbox.phones import Shown
 from bot.sandbox.stage import DemoStage, NoSuchButton, NotDelivered
 from bot.sandbox.trace import Tracer
+from bot.sandbox.wecom_files import wecom_file_routes
 from bot.web.errors import BadRequest, read_json
 from db.engine import Database
 from db.models import Tenant
@@ -56,6 +57,7 @@ def sandbox_routes(stage: DemoStage, database: Database, tenant_id: int, push: P
         web.post("/sandbox/api/say", guarded(page.say)),
         web.post("/sandbox/api/press", guarded(page.press)),
         web.post("/sandbox/api/push", guarded(page.push_now)),
+        *wecom_file_routes(stage.phones),
     ]
 
 
@@ -119,8 +121,9 @@ class SandboxPage:
         body = await _body(request)
         platform, user_id = await self._phone(body)
         message_id, button = _short(body.get("message_id")), _short(body.get("button"))
+        chosen, url = _chosen(body.get("chosen")), await self._callback_url(request)
         try:
-            await self.stage.press(platform, user_id, message_id, button, await self._callback_url(request))
+            await self.stage.press(platform, user_id, message_id, button, url, chosen)
         except NoSuchButton as error:
             raise BadRequest(NO_SUCH_BUTTON, 409) from error
         except NotDelivered as error:
@@ -184,6 +187,15 @@ def _short(value: Any) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= ID_CHARS:
         raise BadRequest(NO_BUTTON)
     return value
+
+
+def _chosen(value: Any) -> dict[str, list[str]]:
+    """Return the options picked on a card, by question."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(options, list) for options in value.values()):
+        raise BadRequest(NO_BUTTON)
+    return {_short(question): [_short(option) for option in options] for question, options in value.items()}
 
 
 def _file(name: str) -> web.Response:

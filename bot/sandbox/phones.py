@@ -1,4 +1,4 @@
-"""The screens of the sandbox's phones, kept in a small SQLite file of their own.
+"""The screens of the sandbox's phones and the files on them, kept in a small SQLite file of their own.
 
 This is the pretend platforms' memory, not the bot's: it holds what a phone shows, in the payload form the
 platform was given. It survives a restart as a real platform's would.
@@ -22,6 +22,11 @@ CREATE TABLE IF NOT EXISTS shown (
     UNIQUE (platform, user_id, message_id)
 )
 """
+FILES = """
+CREATE TABLE IF NOT EXISTS files (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL, kept_at REAL NOT NULL
+)
+"""
 SELECT = "SELECT seq, platform, user_id, message_id, direction, payload, shown_at, updated_at FROM shown"
 
 
@@ -39,6 +44,17 @@ class Shown:
     updated_at: float
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class KeptFile:
+    """A picture or a file that was sent; `kept_at` by the clock of its platform."""
+
+    id: str
+    kind: str
+    name: str
+    data: bytes
+    kept_at: float
+
+
 class Phones:
     """What every pretend phone shows; listeners hear (platform, user_id) after each change."""
 
@@ -47,6 +63,7 @@ class Phones:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute(SCHEMA)
+        self._db.execute(FILES)
         self.listeners: list[Callable[[str, str], None]] = []
 
     def show(
@@ -83,6 +100,16 @@ class Phones:
             (platform, message_id),
         ).fetchall()
         return [_shown(row) for row in rows]
+
+    def keep(self, file: KeptFile) -> None:
+        """Keep a file that bubbles refer to."""
+        values = (file.id, file.kind, file.name, file.data, file.kept_at)
+        self._db.execute("INSERT OR REPLACE INTO files (id, kind, name, data, kept_at) VALUES (?, ?, ?, ?, ?)", values)
+
+    def kept(self, file_id: str) -> KeptFile | None:
+        """Return a kept file."""
+        row = self._db.execute("SELECT id, kind, name, data, kept_at FROM files WHERE id = ?", (file_id,)).fetchone()
+        return KeptFile(*row) if row else None
 
     def close(self) -> None:
         """Close the file."""

@@ -26,7 +26,9 @@ from bot.sandbox.journeys import Journey, Journeys
 from bot.sandbox.keys import AGENT_ID, load_keys
 from bot.sandbox.phones import Phones
 from bot.sandbox.wecom_callbacks import Callback, deliver
-from bot.sandbox.wecom_cloud import NotOnPhone, WecomCloud
+from bot.sandbox.wecom_cloud import WecomCloud
+from bot.sandbox.wecom_media import MAX_REQUEST_BYTES
+from bot.sandbox.wecom_presses import Chosen, NotOnPhone
 
 HOST = "127.0.0.1"
 WECOM_PREFIX = "/wecom"
@@ -72,7 +74,7 @@ class DemoStage:
 
     async def open(self) -> None:
         """Serve both clouds."""
-        app = web.Application()
+        app = web.Application(client_max_size=MAX_REQUEST_BYTES)
         app.add_routes(self.wecom.routes(WECOM_PREFIX))
         self.dingtalk.add_to(app, DINGTALK_PREFIX)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
@@ -106,12 +108,17 @@ class DemoStage:
             raise NotDelivered from error
         self._note_frame(user_id, started, ack)
 
-    async def press(self, platform: str, user_id: str, message_id: str, button: str, callback_url: str) -> None:
-        """Press a button on a phone and let that travel; `NoSuchButton` when the phone does not show it."""
+    async def press(
+        self, platform: str, user_id: str, message_id: str, button: str, callback_url: str, chosen: Chosen | None = None
+    ) -> None:
+        """Press a button on a phone and let that travel; `NoSuchButton` when the phone does not show it.
+
+        `chosen` are the options picked on the card by question.
+        """
         started = datetime.now(UTC)
         try:
             if platform == "wecom":
-                await self._post(user_id, self.wecom.press(user_id, message_id, button), callback_url)
+                await self._post(user_id, self.wecom.press(user_id, message_id, button, chosen), callback_url)
                 return
             self._check_button(user_id, message_id, button)
             ack = await self.dingtalk.press(user_id, message_id, button)

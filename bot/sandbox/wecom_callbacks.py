@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -15,6 +16,9 @@ from bot.platforms.wecom.crypto import Envelope, Sealed
 # Five seconds for an answer, three attempts in all (doc 90238).
 ANSWER_SECONDS = 5.0
 ATTEMPTS = 3
+
+# A text, or named fields inside: a list of pairs, because names repeat.
+Fields = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +41,15 @@ class Callbacks:
         # Starts anywhere, so that a restarted sandbox does not repeat the ids the inbox has seen.
         self._message_ids = itertools.count(secrets.randbits(60))
 
-    def message(self, user_id: str, kind: str, fields: Mapping[str, str]) -> Callback:
+    def message(self, user_id: str, kind: str, fields: Fields) -> Callback:
         """Return a message of this MsgType with an id of its own."""
         return self.seal(user_id, kind, {**fields, "MsgId": str(next(self._message_ids))})
 
-    def event(self, user_id: str, event: str, fields: Mapping[str, str]) -> Callback:
+    def event(self, user_id: str, event: str, fields: Fields) -> Callback:
         """Return an event; events have no id."""
         return self.seal(user_id, "event", {"Event": event, **fields})
 
-    def seal(self, user_id: str, kind: str, fields: Mapping[str, str]) -> Callback:
+    def seal(self, user_id: str, kind: str, fields: Fields) -> Callback:
         """Return any XML message of this user, encrypted with a fresh nonce and timestamp."""
         common = {
             "ToUserName": self._corp_id,
@@ -90,8 +94,12 @@ def _query(sealed: Sealed) -> dict[str, str]:
     return {"msg_signature": sealed.signature, "timestamp": sealed.timestamp, "nonce": sealed.nonce}
 
 
-def _xml(fields: Mapping[str, str]) -> str:
-    return "<xml>" + "".join(f"<{name}>{_cdata(value)}</{name}>" for name, value in fields.items()) + "</xml>"
+def _xml(fields: Fields) -> str:
+    return f"<xml>{_elements(fields.items())}</xml>"
+
+
+def _elements(pairs: Iterable[tuple[str, Any]]) -> str:
+    return "".join(f"<{name}>{_cdata(v) if isinstance(v, str) else _elements(v)}</{name}>" for name, v in pairs)
 
 
 def _cdata(value: str) -> str:

@@ -13,7 +13,6 @@ from aiohttp import web
 
 from bot.metrics import Metrics
 from bot.platforms.wecom.crypto import WecomRejected
-from bot.platforms.wecom.decode import decode
 from bot.platforms.wecom.platform import WecomPlatform
 from bot.receive import Receiver
 from bot.web.errors import read_body
@@ -51,8 +50,7 @@ def wecom_routes(
         body = await read_body(request)
         now = clock()
         try:
-            xml = platform.open_callback(request.query, body, now.timestamp())
-            update = decode(xml, request.match_info["tenant"], now)
+            update = platform.read_callback(request.query, body, request.match_info["tenant"], now)
         except WecomRejected as error:
             return rejected(request, error)
         if update is not None:

@@ -14,20 +14,36 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
 from bot.config import WecomSettings
 from bot.loopback import loopback_site
+from bot.platforms.services import Services
 from bot.sandbox.phones import Phones, Shown
 from bot.sandbox.wecom_cloud import WecomCloud
+from bot.sandbox.wecom_media import MAX_REQUEST_BYTES
+from bot.sandbox.wecom_people import Person
+from bot.seal import Sealer
+from bot.usage import UsageCounter
+from db.engine import Database
 
 TOKEN_PATH = "/cgi-bin/gettoken"
 SEND_PATH = "/cgi-bin/message/send"
 UPDATE_PATH = "/cgi-bin/message/update_template_card"
+UPLOAD_PATH = "/cgi-bin/media/upload"
+USER_PATH = "/cgi-bin/user/get"
+MOBILE_PATH = "/cgi-bin/user/getuserid"
+OPEN_ID_PATH = "/cgi-bin/batch/openuserid_to_userid"
+MENU_PATH = "/cgi-bin/menu/create"
+GROUP_PATH = "/cgi-bin/webhook/send"
+GROUP_UPLOAD_PATH = "/cgi-bin/webhook/upload_media"
 DROP = "drop"
 HANG_UP = "hang up"
+
+GROUP_KEY = "key-of-the-group"
 
 Plan = dict[str, Any] | float | str
 NOW = 1_700_000_000.0
@@ -45,7 +61,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as it arrived."""
+    """One request as it arrived; of an upload only the query."""
 
     path: str
     query: dict[str, str]
@@ -57,7 +73,10 @@ class Call:
 
 
 class FakeWecom:
-    """A corp `ww1` with the members boss, lily and zhangsan; `settings` connects a platform to it."""
+    """A corp `ww1` with the members boss, lily and zhangsan; `settings` connects a platform to it.
+
+    It has one group webhook, "key-of-the-group".
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.phones = Phones()
@@ -65,10 +84,20 @@ class FakeWecom:
         self.fail: dict[str, list[Plan]] = defaultdict(list)
         self.settings = settings()
         self.cloud = WecomCloud(self.phones, self.settings, ["boss", "lily", "zhangsan"], clock)
+        self.cloud.people.known |= {"lily": Person("李丽", "13800000001"), "boss": Person("王店长", "13800000002")}
+        self.cloud.groups.keys.add(GROUP_KEY)
 
     def paths(self) -> list[str]:
         """The paths called so far, in order."""
         return [call.path for call in self.calls]
+
+    def called(self, path: str) -> list[Call]:
+        """The requests to one path, in order."""
+        return [call for call in self.calls if call.path == path]
+
+    def group(self) -> list[dict[str, Any]]:
+        """What the group shows, oldest first."""
+        return self.cloud.groups.shown[GROUP_KEY]
 
     def screen(self, user_id: str) -> list[dict[str, Any]]:
         """The payloads a phone shows, oldest first."""
@@ -80,7 +109,7 @@ class FakeWecom:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[FakeWecom]:
         """Serve on a free port for the duration of the block."""
-        app = web.Application(middlewares=[self._misbehave])
+        app = web.Application(middlewares=[self._misbehave], client_max_size=MAX_REQUEST_BYTES)
         app.add_routes(self.cloud.routes())
         async with loopback_site(app) as address:
             self.settings = settings(address)
@@ -91,7 +120,9 @@ class FakeWecom:
     async def _misbehave(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        self.calls.append(Call(request.path, dict(request.query), await request.read()))
+        # An upload can be read once, and that is the cloud's to do.
+        raw = b"" if request.content_type.startswith("multipart/") else await request.read()
+        self.calls.append(Call(request.path, dict(request.query), raw))
         plans = self.fail[request.path]
         plan = plans.pop(0) if plans else 0.0
         if isinstance(plan, dict):
@@ -116,3 +147,12 @@ def settings(base_url: str = "http://127.0.0.1:9", **changes: Any) -> WecomSetti
         "base_url": base_url,
     }
     return WecomSettings.model_validate({**values, **changes})
+
+
+def services(database: Database, clock: Callable[[], float]) -> Services:
+    """What the platforms of tenant 1 may use; its row must be there."""
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(clock(), UTC)
+
+    return Services(1, database, Sealer("same everywhere"), UsageCounter(database, now), "replica-a", now, now)

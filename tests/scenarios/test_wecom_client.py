@@ -112,7 +112,7 @@ async def test_a_refused_token_is_replaced_once(platform: WecomPlatform, wecom: 
 
 async def test_a_revoked_token_under_load_is_replaced_by_one_caller(platform: WecomPlatform, wecom: FakeWecom) -> None:
     await platform.send(BOSS, HELLO)
-    wecom.cloud.revoke_tokens()
+    wecom.cloud.tokens.revoke()
     await asyncio.gather(
         *(platform.send(BOSS, {"msgtype": "text", "text": {"content": f"第 {n} 条"}}) for n in range(10))
     )

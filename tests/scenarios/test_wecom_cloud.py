@@ -18,7 +18,8 @@ from bot.platforms.wecom.decode import decode
 from bot.platforms.wecom.platform import WecomPlatform
 from bot.sandbox.phones import Phones
 from bot.sandbox.wecom_callbacks import ATTEMPTS, Callback, deliver
-from bot.sandbox.wecom_cloud import NotOnPhone, WecomCloud
+from bot.sandbox.wecom_cloud import WecomCloud
+from bot.sandbox.wecom_presses import NotOnPhone
 from handlers.messages import Address, Button, Card, Press, Update
 from tests.fakes.wecom import NOW, SEND_PATH, TOKEN_PATH, UPDATE_PATH, Clock, FakeWecom, settings
 
@@ -35,6 +36,8 @@ BUTTON_CARD = {
     "task_id": "t1",
     "button_list": BUTTONS,
 }
+NOTICE = {"card_type": "text_notice", "main_title": {"title": "券即将到期"}}
+PAGE = {"type": 1, "url": "https://example.invalid/page"}
 
 
 @pytest.fixture
@@ -136,7 +139,7 @@ async def test_a_body_that_is_no_utf8_json_is_refused(http: httpx.AsyncClient, r
         (card(main_title={"title": "长" * 37}), 40058),
         (card(sub_title_text="长" * 161), 40058),
         (card(horizontal_content_list=[{"keyname": "a", "value": "b"}] * 7), 40058),
-        (card(card_type="text_notice"), 42045),
+        ({**TEXT, "msgtype": "template_card", "template_card": NOTICE}, 42045),
         (card(card_type="hologram"), 40058),
     ],
 )
@@ -147,9 +150,11 @@ async def test_a_message_against_the_rules_is_refused(
     assert wecom.screen("boss") == []
 
 
-async def test_a_long_text_is_cut_without_a_word(http: httpx.AsyncClient, wecom: FakeWecom) -> None:
-    assert (await post(http, SEND_PATH, {**TEXT, "text": {"content": "早" * 700}}))["errcode"] == 0
-    assert wecom.screen("boss")[0]["text"]["content"] == "早" * 682
+@pytest.mark.parametrize("kind", ["text", "markdown"])
+async def test_a_text_real_wecom_would_cut_is_refused(http: httpx.AsyncClient, wecom: FakeWecom, kind: str) -> None:
+    for content, code in (("早" * 682 + "ab", 0), ("早" * 682 + "abc", 45002)):
+        assert (await post(http, SEND_PATH, {**TEXT, "msgtype": kind, kind: {"content": content}}))["errcode"] == code
+    assert len(wecom.screen("boss")) == 1
 
 
 async def test_everybody_and_several_are_reached(http: httpx.AsyncClient, wecom: FakeWecom) -> None:
@@ -176,8 +181,9 @@ async def test_a_task_id_works_once(http: httpx.AsyncClient) -> None:
 
 
 async def test_a_notice_without_a_menu_gives_no_code(http: httpx.AsyncClient) -> None:
-    notice = card(card_type="text_notice", card_action={"type": 1, "url": "https://example.invalid"}, task_id="t2")
-    assert "response_code" not in await post(http, SEND_PATH, notice)
+    notice = {**TEXT, "msgtype": "template_card", "template_card": {**NOTICE, "card_action": PAGE}}
+    answer = await post(http, SEND_PATH, notice)
+    assert (answer["errcode"], "response_code" in answer) == (0, False)
 
 
 async def test_an_update_of_the_button_greys_it_and_uses_the_code(http: httpx.AsyncClient, wecom: FakeWecom) -> None:

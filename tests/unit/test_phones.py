@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.phones import Phones
+from bot.sandbox.phones import KeptFile, Phones
 
 
 @pytest.fixture
@@ -64,4 +64,14 @@ def test_screens_survive_a_restart(tmp_path: Path) -> None:
     before.close()
     after = Phones(path)
     assert after.screen("wecom", "lily")[0].payload == text("emoji 🎂 与 \u2028")
+    after.close()
+
+
+def test_a_file_is_kept_over_a_restart_and_by_its_id(tmp_path: Path) -> None:
+    file = KeptFile("m1", "image", "a.png", b"\x89PNG", 1.0)
+    before = Phones(tmp_path / "phones.db")
+    before.keep(file)
+    before.close()
+    after = Phones(tmp_path / "phones.db")
+    assert (after.kept("m1"), after.kept("m2")) == (file, None)
     after.close()

@@ -17,11 +17,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards.wecom import IllegalValue, LimitExceeded, render, render_update, validate
+from bot.cards.wecom import render, render_update
+from bot.cards.wecom_limits import IllegalValue, LimitExceeded, validate
 from bot.cards.wecom_text import MAX_TEXT_BYTES, split_text
 from bot.platforms.base import CardRef
 from bot.sandbox.wecom_card_rules import first_fault
-from handlers.messages import Button, Card, Chart, Part, Table, Text
+from handlers.messages import (
+    Article,
+    Button,
+    Card,
+    Chart,
+    Choice,
+    File,
+    News,
+    Option,
+    Part,
+    Picture,
+    Table,
+    Text,
+)
+from tests.fakes.table_picture import PlainPictures
 
 GOLDEN = Path(__file__).parents[1] / "fixtures/wecom"
 REF = CardRef("plan-17-9f3a")
@@ -51,6 +66,18 @@ TREND = Chart(
     ("11-18", "11-19", "11-20"),
     (("GMV", (1200.0, 900.5, 1500.0)), ("订单数", (12.0, 9.0, 15.0))),
 )
+LINKED = Card("report", "上周经营周报", "GMV **+3%**，客单价持平", link="https://example.invalid/report?week=47")
+SUBMIT = (Button("submit", "提交", "choose", primary=True),)
+STORES = Choice("shop", "哪家门店？", (Option("s1", "朝阳店"), Option("s2", "徐汇店")), chosen=("s2",))
+DAYS = Choice("day", "哪一天？", (Option("sat", "周六"), Option("sun", "周日")))
+VOTE = Card("pick", "排班", "请选一家", choices=(STORES,), buttons=SUBMIT)
+SELECTS = Card("pick", "排班", choices=(STORES, DAYS), buttons=(*SUBMIT, Button("later", "以后再说", "later")))
+NEWS = News(
+    (
+        Article("羊绒怎么洗", "https://example.invalid/care", "换季\n护理", "https://example.invalid/p.jpg"),
+        Article("羽绒怎么收", "https://example.invalid/down"),
+    )
+)
 CASES: dict[str, Part] = {
     "text__plain": Text("王女士，生日快乐！\n本月到店有礼。"),
     "text__markdown": Text(
@@ -67,7 +94,19 @@ CASES: dict[str, Part] = {
         PLAN, buttons=tuple(Button(f"b{c}", f"门店{c}", "pick") for c in "甲乙丙丁戊己庚辛")
     ),
     "card__finished": LAUNCHED,
+    "card__buttons_and_link": replace(PLAN, link="https://example.invalid/plan/17"),
+    "card__link": LINKED,
+    "card__link_and_picture": replace(LINKED, picture_url="https://example.invalid/p.png", text="标题行\n说明"),
+    "card__one_choice": VOTE,
+    "card__many_of_one_choice": replace(VOTE, choices=(replace(STORES, many=True, chosen=("s1", "s2")),)),
+    "card__two_choices": SELECTS,
+    "card__choices_in_words": replace(SELECTS, choices=(STORES, replace(DAYS, many=True))),
+    "card__choice_that_says_much": replace(VOTE, text="按上周客流排。" * 8, fields=(("截止", "周五 18:00"),)),
+    "news__two": NEWS,
+    "picture__one": Picture("海报.png", "aGVsbG8gd29ybGQ=", "海报"),
+    "file__one": File("排班.xlsx", "aGVsbG8gd29ybGQ="),
 }
+LARGE = replace(REPORT, rows=tuple((f"{n} 号店", "1.00", "1", "1.00") for n in range(4)))
 
 
 def golden(name: str, made: Any) -> Any:
@@ -87,7 +126,10 @@ def test_renders_as_the_golden_file(name: str) -> None:
     assert made == golden(name, made)
 
 
-@pytest.mark.parametrize(("name", "card"), [("update__launched", LAUNCHED), ("update__still_open", PLAN)])
+@pytest.mark.parametrize(
+    ("name", "card"),
+    [("update__launched", LAUNCHED), ("update__still_open", PLAN), ("update__vote_still_open", VOTE)],
+)
 def test_updates_as_the_golden_file(name: str, card: Card) -> None:
     made = render_update(card, REF)
     assert made == golden(name, made)
@@ -99,7 +141,7 @@ def test_the_pretend_wecom_takes_every_card(name: str) -> None:
     assert [first_fault(card) for card in cards] == [None] * len(cards)
 
 
-@pytest.mark.parametrize("card", [PLAN, LAUNCHED, LONG_PLAN])
+@pytest.mark.parametrize("card", [PLAN, LAUNCHED, LONG_PLAN, VOTE, SELECTS, replace(LINKED, state="已读")])
 def test_the_pretend_wecom_takes_every_update(card: Card) -> None:
     assert first_fault(render_update(card, REF), update=True) is None
 
@@ -149,9 +191,103 @@ def test_buttons_beyond_six_become_words() -> None:
     assert contents([words]) == ["也可以直接回复：门店庚、门店辛"]
 
 
-def test_a_card_with_buttons_needs_its_id() -> None:
+@pytest.mark.parametrize("card", [PLAN, VOTE, SELECTS])
+def test_a_card_with_buttons_needs_its_id(card: Card) -> None:
     with pytest.raises(IllegalValue, match="CardRef"):
-        render(PLAN, None)
+        render(card, None)
+
+
+def test_a_notice_needs_none_and_cannot_be_changed_anyway() -> None:
+    assert "task_id" not in render(LINKED, None)[0]["template_card"]
+    assert render(LINKED, REF) == render(LINKED, None)
+
+
+@pytest.mark.parametrize("count", [2, 20])
+def test_a_vote_has_up_to_twenty_options(count: int) -> None:
+    options = tuple(Option(f"o{n}", f"{n} 号店") for n in range(count))
+    (card,) = render(replace(VOTE, choices=(replace(STORES, options=options, chosen=()),)), REF)
+    assert first_fault(card["template_card"]) is None
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        (replace(STORES, options=tuple(Option(f"o{n}", f"{n} 号店") for n in range(21))),),
+        (replace(STORES, options=()),),
+        (STORES, replace(DAYS, options=tuple(Option(f"o{n}", f"{n} 号") for n in range(11)))),
+        tuple(replace(STORES, key=f"q{n}") for n in range(4)),
+    ],
+)
+def test_choices_no_card_can_hold_are_answered_in_words(choices: tuple[Choice, ...]) -> None:
+    (told,) = contents(render(replace(VOTE, choices=choices), REF))
+    assert all(option.text in told for choice in choices for option in choice.options)
+    assert told.endswith("请直接回复您的选择。")
+
+
+def test_an_option_too_long_for_the_card_is_said_in_full_before() -> None:
+    long = Option("s3", "上海市黄浦区南京东路步行街旗舰店")
+    before, card = render(replace(VOTE, choices=(replace(STORES, options=(*STORES.options, long)),)), REF)
+    assert long.text in contents([before])[0]
+    assert card["template_card"]["checkbox"]["option_list"][2]["text"] == "上海市黄浦区南京东路…"
+
+
+def test_one_answer_is_checked_where_one_can_be_given() -> None:
+    both = replace(STORES, chosen=("s1", "s2"))
+    (card,) = render(replace(VOTE, choices=(both,)), REF)
+    assert [one["is_checked"] for one in card["template_card"]["checkbox"]["option_list"]] == [True, False]
+    (card,) = render(replace(SELECTS, buttons=SUBMIT, choices=(replace(STORES, chosen=("gone",)), DAYS)), REF)
+    assert "selected_id" not in card["template_card"]["select_list"][0]
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (replace(LINKED, link="javascript:alert(1)"), "card_action.url: must begin"),
+        (replace(LINKED, link="https://x.invalid/" + "a" * 2048), "card_action.url: 2066, limit 2048"),
+        (replace(LINKED, picture_url="/p.png"), "card_image.url: must begin"),
+        (News((Article("题", "ftp://example.invalid"),)), "articles.url: must begin"),
+        (News((Article("题", "https://x.invalid/" + "a" * 2048),)), "articles.url: 2066, limit 2048"),
+        (replace(VOTE, choices=(replace(STORES, key=""),)), "checkbox.question_key"),
+        (replace(VOTE, choices=(replace(STORES, options=(Option("店" * 43, "店"),)),)), "129, limit 128"),
+        (replace(SELECTS, choices=(STORES, replace(DAYS, key="shop"))), "select_list.question_key"),
+    ],
+)
+def test_what_wecom_would_refuse_is_refused_here(part: Part, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        render(part, REF)
+
+
+def test_a_card_without_a_title_gets_one() -> None:
+    (card,) = render(replace(PLAN, title=" \x00"), REF)
+    assert card["template_card"]["main_title"]["title"] == "请查看"
+
+
+def test_nine_articles_are_two_messages_and_a_long_one_is_cut_at_a_character() -> None:
+    article = Article("题" * 50, "https://example.invalid", "明" * 300)
+    first, second = render(News((article,) * 9))
+    assert [len(body["news"]["articles"]) for body in (first, second)] == [8, 1]
+    (shown,) = second["news"]["articles"]
+    assert [len(shown[name].encode()) for name in ("title", "description")] == [126, 510]
+    assert shown["title"] == "题" * 41 + "…"
+    assert render(News(())) == []
+
+
+def test_a_page_without_a_title_is_called_by_its_address() -> None:
+    (body,) = render(News((Article(" ", "https://example.invalid/care"),)))
+    assert body["news"]["articles"][0]["title"] == "https://example.invalid/care"
+
+
+def test_a_large_table_is_named_here_and_drawn_later() -> None:
+    pictures = PlainPictures()
+    picture, text = render(LARGE, pictures=pictures)
+    assert picture == golden("table__as_picture", picture)
+    assert contents([text]) == ["各门店 GMV（11-14 至 11-20）\n共 4 行"]
+    assert pictures.drawn == []
+
+
+def test_a_small_table_stays_lines_and_a_large_one_too_without_a_drawer() -> None:
+    assert render(REPORT, pictures=PlainPictures()) == render(REPORT)
+    assert all(body["msgtype"] == "text" for body in render(LARGE))
 
 
 def valid(**changes: Any) -> dict[str, Any]:

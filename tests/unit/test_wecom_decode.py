@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bot.platforms.wecom.crypto import Envelope, Reason, Sealed, WecomRejected
-from bot.platforms.wecom.decode import IGNORED_EVENTS, IGNORED_MESSAGES, INACTIVITY_EVENTS, MAX_KEY, decode
+from bot.platforms.wecom.decode import IGNORED_EVENTS, INACTIVITY_EVENTS, MAX_KEY, decode
+from bot.seal import Sealer
 from handlers.codec import dump_update, load_update
-from handlers.messages import Address, Press, Update
+from handlers.messages import Address, Attachment, Press, Update
 
 INBOUND = Path(__file__).parents[1] / "fixtures/wecom/inbound"
 AT = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
@@ -65,11 +69,33 @@ def test_a_voice_with_transcript_is_text() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "attachment"),
+    [
+        ("voice__sound_only", Attachment("voice", reference="M1")),
+        ("image__photo", Attachment("image", reference="M2")),
+        ("video__clip", Attachment("video", reference="M3")),
+        ("file__sheet", Attachment("file", "十一月排班.xlsx", "M4")),
+        ("link__article", Attachment("link", "换季护理", "https://example.invalid/care?id=1&from=chat")),
+        ("location__shop", Attachment("location", "上海市黄浦区南京东路1号", latitude=31.2304, longitude=121.4737)),
+    ],
+)
+def test_what_is_no_text_is_an_attachment(name: str, attachment: Attachment) -> None:
+    assert (update(name).kind, update(name).text, update(name).attachments) == ("media", "", (attachment,))
+
+
+@pytest.mark.parametrize("angle", ["", "north", "nan", "inf", "90.5", "-1e9"])
+def test_a_place_without_a_real_position_has_none(angle: str) -> None:
+    found = decode(message(MsgType="location", Location_X=angle, Location_Y="121", Label="店"), "acme", AT)
+    assert found is not None
+    assert found.attachments == (Attachment("location", "店", latitude=None, longitude=121.0),)
+
+
+@pytest.mark.parametrize(
     ("name", "note"),
     [
-        ("voice__sound_only", "message:voice"),
-        ("image__photo", "message:image"),
         ("location_event__position", "event:location"),
+        ("unsubscribe__left", "event:unsubscribe"),
+        ("view__page", "event:view"),
     ],
 )
 def test_what_is_known_and_not_handled_says_what_it_was(name: str, note: str) -> None:
@@ -90,9 +116,28 @@ def test_the_menu_of_a_card_is_a_press_too() -> None:
     assert (pressed.kind, pressed.press) == ("press", Press("push-4-12bc", "mute"))
 
 
-@pytest.mark.parametrize(("name", "chosen"), [("vote_one", ["o1"]), ("vote_two", ["o1", "o2"])])
-def test_chosen_options_are_always_a_list(name: str, chosen: list[str]) -> None:
-    assert update(f"template_card_event__{name}").address.hints["selected"] == {"q1": chosen}
+@pytest.mark.parametrize(
+    ("name", "chosen"),
+    [
+        ("vote_one", {"q1": ("o1",)}),
+        ("vote_two", {"q1": ("o1", "o2")}),
+        ("two_questions", {"city": ("sh",), "day": ("sat",)}),
+        ("button", {}),
+    ],
+)
+def test_a_press_says_what_was_chosen(name: str, chosen: dict[str, tuple[str, ...]]) -> None:
+    press = update(f"template_card_event__{name}").press
+    assert press is not None
+    assert press.selected == chosen
+
+
+def test_a_sealed_response_code_can_only_be_opened_with_the_key() -> None:
+    sealer = Sealer("ours")
+    found = decode(recorded("template_card_event__button"), "acme", AT, sealer.seal)
+    assert found is not None
+    assert "RC-1" not in json.dumps(dump_update(found))
+    assert sealer.open(found.address.hints["response_code"]) == "RC-1"
+    assert Sealer("theirs").open(found.address.hints["response_code"]) == ""
 
 
 def test_a_menu_click_reads_like_its_words() -> None:
@@ -134,7 +179,12 @@ def test_the_three_groups_do_not_overlap() -> None:
     handled = {"template_card_event", "template_card_menu_event", "click", "enter_agent", "subscribe"}
     assert not handled & IGNORED_EVENTS.keys()
     assert not INACTIVITY_EVENTS & IGNORED_EVENTS.keys()
-    assert "text" not in IGNORED_MESSAGES
+
+
+def test_every_recorded_delivery_has_a_key_of_its_own_that_fits() -> None:
+    keys = [update(name).dedupe_key for name in CASES if not name.endswith("from_sys")]
+    assert len(set(keys)) == len(keys)
+    assert max(map(len, keys)) <= MAX_KEY
 
 
 def test_three_deliveries_of_one_message_have_one_key() -> None:
@@ -222,3 +272,28 @@ def test_an_event_without_a_name_or_a_press_without_a_card_does_no_harm() -> Non
     press = decode(event(Event="template_card_event"), "acme", AT)
     assert press is not None
     assert press.press == Press("", "")
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A recorded callback with some bytes replaced, dropped or doubled."""
+    xml = bytearray(recorded(draw(st.sampled_from(CASES))))
+    for _ in range(draw(st.integers(1, 6))):
+        at = draw(st.integers(0, len(xml) - 1))
+        xml[at : at + draw(st.integers(0, 40))] = draw(st.binary(max_size=40))
+        if not xml:
+            break
+    return bytes(xml)
+
+
+@given(damaged())
+def test_a_damaged_callback_is_read_or_rejected_and_nothing_else(xml: bytes) -> None:
+    with suppress(WecomRejected):
+        found = decode(xml, "acme", AT)
+        assert found is None or dump_update(found)
+
+
+def test_an_absurd_agent_id_is_left_out() -> None:
+    found = decode(message(AgentID="9" * 5000), "acme", AT)
+    assert found is not None
+    assert found.address.hints == {}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.platforms.wecom.crypto import Envelope, Reason, WecomRejected
 from bot.platforms.wecom.verify import MAX_BODY_BYTES, verify, verify_url
@@ -136,3 +139,10 @@ def test_an_echostr_that_is_no_text_is_unparsable() -> None:
     query = {"msg_signature": sealed.signature, "timestamp": sealed.timestamp, "nonce": "n", "echostr": sealed.encrypt}
     with pytest.raises(WecomRejected, match="unparsable"):
         verify_url(ENVELOPE, query, NOW, 300)
+
+
+@given(st.integers(0, len(TEXT.body) - 1), st.integers(0, 30), st.binary(max_size=30))
+def test_a_damaged_body_is_genuine_or_rejected_and_nothing_else(at: int, dropped: int, put: bytes) -> None:
+    body = TEXT.body[:at] + put + TEXT.body[at + dropped :]
+    with suppress(WecomRejected):
+        assert verify(ENVELOPE, TEXT.query, body, NOW, 300).decode() == TEXT.xml

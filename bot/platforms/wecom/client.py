@@ -1,60 +1,42 @@
-"""WeCom's server API over httpx: every answer is HTTP 200, and errcode decides.
+"""The server API of one self-built app (WeCom docs 90236 and following).
 
-The token and the secret travel in the query, so nothing here logs an address, and the logger `httpx` has to
-stay above INFO.
+It never repeats a call by itself, save once with a new token. A message is sent with WeCom's duplicate check, a card
+has its own id, and what else changes something writes the same again: repeating a call whose answer was lost is safe.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import httpx
 import structlog
 
 from bot.platforms.access_token import AccessToken, Grant, TokenStore
-from bot.platforms.base import Refused, SendError, TryLater
-from bot.platforms.wecom.answers import ACCOUNT_WRONG, OK, Answer, TokenRefused, error_of
+from bot.platforms.base import TryLater
+from bot.platforms.wecom.answers import Answer, TokenRefused
+from bot.platforms.wecom.wire import AGAIN_AFTER_BAD_ANSWER, Call, FilePart, Wire
 
 log = structlog.get_logger()
 
-TIMEOUT = httpx.Timeout(10.0, connect=3.0)
-AGAIN_SOON = 5.0
-AGAIN_AFTER_BAD_ANSWER = 15.0
-
-NOT_REACHED = "连不上企业微信"
-NO_ANSWER = "企业微信没有应答"
-BAD_ANSWER = "企业微信的应答看不懂"
 NOTHING_GRANTED = "企业微信没有给访问令牌"
-
-# The request has not left this machine.
-BEFORE_SENDING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-def new_http(base_url: str) -> httpx.AsyncClient:
-    """Return a client with our limits; a proxy of the environment serves the internet, not this machine."""
-    return httpx.AsyncClient(timeout=TIMEOUT, trust_env=httpx.URL(base_url).host not in LOOPBACK)
+NO_MEDIA_ID = "企业微信没有给素材编号"
 
 
 class WecomApi:
-    """The calls of one app. It never repeats a send by itself, save once with a new token."""
+    """The calls of one app."""
 
     def __init__(
         self,
-        base_url: str,
+        wire: Wire,
         corp_id: str,
         secret: str,
-        http: httpx.AsyncClient,
         clock: Callable[[], float] = time.time,
         store: TokenStore | None = None,
     ) -> None:
-        self._base = f"{base_url.rstrip('/')}/cgi-bin"
+        self._wire = wire
         self._account = {"corpid": corp_id, "corpsecret": secret}
-        self._http = http
         self._token = AccessToken(self._grant, clock, store)
 
     async def check(self) -> None:
@@ -62,79 +44,72 @@ class WecomApi:
         await self._token.get()
 
     async def send(self, body: Mapping[str, Any]) -> Answer:
-        """Send a message (WeCom doc 90236)."""
+        """Send a message (doc 90236)."""
         return await self._post("/message/send", body)
 
     async def update_template_card(self, body: Mapping[str, Any]) -> Answer:
-        """Change a card that was sent (WeCom doc 94888)."""
+        """Change a card that was sent (doc 94888)."""
         return await self._post("/message/update_template_card", body)
 
+    async def upload(self, kind: str, file: FilePart) -> str:
+        """Upload a file and return its media id, which is good for three days (doc 90253)."""
+        answer = await self._authorised(Call("POST", "/media/upload", {"type": kind}, file=file))
+        return media_id_of(answer)
+
+    async def user(self, user_id: str) -> Answer:
+        """Return what the corp knows of a member the app can see (doc 90196)."""
+        return await self._authorised(Call("GET", "/user/get", {"userid": user_id}))
+
+    async def user_id_by_mobile(self, mobile: str) -> Answer:
+        """Return whose number this is (doc 95402)."""
+        return await self._post("/user/getuserid", {"mobile": mobile})
+
+    async def plain_user_ids(self, open_ids: Sequence[str]) -> Answer:
+        """Return the user ids behind at most 1000 encrypted ones (doc 101521)."""
+        return await self._post("/batch/openuserid_to_userid", {"open_userid_list": list(open_ids)})
+
+    async def create_menu(self, agent_id: int, menu: Mapping[str, Any]) -> None:
+        """Give the app this menu instead of the one it has (doc 90231)."""
+        await self._authorised(Call("POST", "/menu/create", {"agentid": str(agent_id)}, menu))
+
+    async def menu(self, agent_id: int) -> Answer:
+        """Return the app's menu (doc 90232)."""
+        return await self._authorised(Call("GET", "/menu/get", {"agentid": str(agent_id)}))
+
+    async def delete_menu(self, agent_id: int) -> None:
+        """Take the app's menu away (doc 90233)."""
+        await self._authorised(Call("GET", "/menu/delete", {"agentid": str(agent_id)}))
+
     async def _post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        return await self._authorised(Call("POST", path, body=body))
+
+    async def _authorised(self, call: Call) -> Answer:
         token = await self._token.get()
         try:
-            return await self._post_with(token, path, body)
+            return await self._wire.answer(_with_token(call, token))
         except TokenRefused:
-            log.info("wecom.token_refused", path=path)
+            log.info("wecom.token_refused", path=call.path)
         try:
-            return await self._post_with(await self._token.replace(token), path, body)
+            return await self._wire.answer(_with_token(call, await self._token.replace(token)))
         except TokenRefused as error:
             self._token.distrust(error)
             raise
 
-    async def _post_with(self, token: str, path: str, body: Mapping[str, Any]) -> Answer:
-        # httpx 0.28 writes `json` as UTF-8 without \u escapes, which WeCom refuses (40033).
-        return await self._call("POST", path, {"access_token": token}, dict(body))
-
     async def _grant(self) -> Grant:
-        answer = await self._call("GET", "/gettoken", self._account)
+        answer = await self._wire.answer(Call("GET", "/gettoken", self._account))
         token, lifetime = answer.body.get("access_token"), answer.body.get("expires_in")
         if not isinstance(token, str) or not token or not isinstance(lifetime, int):
             raise TryLater(NOTHING_GRANTED, AGAIN_AFTER_BAD_ANSWER)
         return Grant(token, float(lifetime))
 
-    async def _call(
-        self, method: str, path: str, query: Mapping[str, str], body: dict[str, Any] | None = None
-    ) -> Answer:
-        answer = _read(await self._request(method, path, query, body), path)
-        if answer.code == OK:
-            if answer.partly_ignored:
-                log.error("wecom.body_partly_ignored", path=path, hint=answer.hint)
-            return answer
-        error = error_of(answer.code)
-        _log_error(error, path, answer)
-        raise error
 
-    async def _request(
-        self, method: str, path: str, query: Mapping[str, str], body: dict[str, Any] | None
-    ) -> httpx.Response:
-        try:
-            return await self._http.request(method, self._base + path, params=dict(query), json=body)
-        except BEFORE_SENDING as error:
-            log.warning("wecom.not_reached", path=path, error=type(error).__name__)
-            raise TryLater(NOT_REACHED, AGAIN_SOON) from error
-        except httpx.RequestError as error:
-            # It may have arrived. A message is sent with WeCom's duplicate check, a card has its own id, and a
-            # card update writes the same content again: repeating all three is safe.
-            log.warning("wecom.no_answer", path=path, error=type(error).__name__)
-            raise TryLater(NO_ANSWER, AGAIN_SOON) from error
+def media_id_of(answer: Answer) -> str:
+    """Return the media id an upload was given."""
+    media_id = answer.body.get("media_id")
+    if not isinstance(media_id, str) or not media_id:
+        raise TryLater(NO_MEDIA_ID, AGAIN_AFTER_BAD_ANSWER)
+    return media_id
 
 
-def _read(response: httpx.Response, path: str) -> Answer:
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    # A gateway in between may answer JSON of its own: only a body with an errcode is WeCom's.
-    if isinstance(body, dict) and isinstance(body.get("errcode"), int):
-        return Answer(body)
-    log.warning("wecom.bad_answer", path=path, status=response.status_code)
-    raise TryLater(f"{BAD_ANSWER}（HTTP {response.status_code}）", AGAIN_AFTER_BAD_ANSWER)
-
-
-def _log_error(error: SendError, path: str, answer: Answer) -> None:
-    if answer.code in ACCOUNT_WRONG:
-        log.error("wecom.account_wrong", path=path, errcode=answer.code, hint=answer.hint)
-    elif isinstance(error, Refused):
-        log.warning("wecom.refused", path=path, errcode=answer.code, hint=answer.hint)
-    else:
-        log.info("wecom.try_later", path=path, errcode=answer.code, hint=answer.hint)
+def _with_token(call: Call, token: str) -> Call:
+    return replace(call, query={**call.query, "access_token": token})

@@ -1,13 +1,14 @@
 """Decrypted XML of a self-built app to an `Update`; the last place that sees the XML (WeCom docs 90239, 90240).
 
-Every message and event falls into one of three groups, kept apart by name: handled (`_CONTENT_OF_MESSAGE`,
-`_CONTENT_OF_EVENT`), known and ignored (`IGNORED_MESSAGES`, `IGNORED_EVENTS`, each with its reason), and unknown,
-which is news for the log and never an error.
+Every message is handled (`_CONTENT_OF_MESSAGE`) or unknown. Every event falls into one of three groups, kept apart
+by name: handled (`_CONTENT_OF_EVENT`), known and ignored (`IGNORED_EVENTS`, each with its reason), and unknown. What
+is unknown is news for the log and never an error.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +18,7 @@ import structlog
 
 from bot.platforms.wecom.crypto import Reason, WecomRejected
 from bot.platforms.wecom.xml_reader import child_text, read_xml
-from handlers.messages import Address, Press, Update, UpdateKind
+from handlers.messages import Address, Attachment, AttachmentKind, Press, Update, UpdateKind
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -28,15 +29,9 @@ PLATFORM = "wecom"
 SYSTEM_USER = "sys"
 # inbox.dedupe_key has this many characters.
 MAX_KEY = 191
+# An agent id has seven digits or so; Python refuses to read numbers of thousands of digits.
+MAX_AGENT_DIGITS = 18
 
-IGNORED_MESSAGES: Mapping[str, str] = {
-    "image": "pictures are not read",
-    "voice": "speech without a transcript is not read",
-    "video": "films are not read",
-    "location": "a position answers no question",
-    "link": "shared pages are not read",
-    "file": "files are not read",
-}
 IGNORED_EVENTS: Mapping[str, str] = {
     "unsubscribe": "the member lost the app and cannot be answered",
     "location": "position reports are switched off by the admin, not by us",
@@ -69,13 +64,19 @@ class _Content:
     text: str = ""
     press: Press | None = None
     note: str = ""
-    hints: Mapping[str, Any] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    hints: Mapping[str, str] = field(default_factory=dict)
 
 
-def decode(xml: bytes, tenant: str, received_at: datetime) -> Update | None:
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def decode(xml: bytes, tenant: str, received_at: datetime, seal: Callable[[str], str] = _as_it_is) -> Update | None:
     """Return what happened, or None for a system event that nobody can be answered for.
 
-    `Update.note` reads `message:…` or `event:…` for what is known and not handled, `unknown:…` for the rest.
+    `Update.note` reads `event:…` for what is known and not handled, `unknown:…` for the rest. `seal` makes the
+    response code of a press unreadable for whoever reads the row: with it alone one may change the card.
     """
     root = read_xml(xml, "message")
     user, kind = child_text(root, "FromUserName"), child_text(root, "MsgType")
@@ -92,30 +93,31 @@ def decode(xml: bytes, tenant: str, received_at: datetime) -> Update | None:
         tenant=tenant,
         dedupe_key=_dedupe_key(root, user, xml),
         kind=content.kind,
-        address=_address(root, user.casefold(), content.hints),
+        address=_address(root, user.casefold(), _sealed(content.hints, seal)),
         received_at=received_at,
         text=content.text,
         press=content.press,
         note=content.note,
+        attachments=content.attachments,
     )
 
 
 def _message(root: Element, kind: str, tenant: str) -> _Content:
-    content = _CONTENT_OF_MESSAGE.get(kind, _nothing)(root)
-    return content or _unhandled("message", kind, IGNORED_MESSAGES, tenant)
+    read = _CONTENT_OF_MESSAGE.get(kind)
+    return read(root) if read else _unknown("message", kind, tenant)
 
 
 def _event(root: Element, event: str, tenant: str) -> _Content:
-    content = _CONTENT_OF_EVENT.get(event, _nothing)(root)
-    return content or _unhandled("event", event, IGNORED_EVENTS, tenant)
+    if read := _CONTENT_OF_EVENT.get(event):
+        return read(root)
+    if event in IGNORED_EVENTS:
+        log.info("wecom.ignored", tenant=tenant, what=f"event:{event}", reason=IGNORED_EVENTS[event])
+    elif event not in INACTIVITY_EVENTS:
+        return _unknown("event", event, tenant)
+    return _Content("other", note=f"event:{event}")
 
 
-def _unhandled(family: str, name: str, ignored: Mapping[str, str], tenant: str) -> _Content:
-    if name in ignored:
-        log.info("wecom.ignored", tenant=tenant, what=f"{family}:{name}", reason=ignored[name])
-        return _Content("other", note=f"{family}:{name}")
-    if name in INACTIVITY_EVENTS:
-        return _Content("other", note=f"{family}:{name}")
+def _unknown(family: str, name: str, tenant: str) -> _Content:
     log.info("wecom.unknown", tenant=tenant, what=f"{family}:{name}")
     return _Content("other", note=f"unknown:{name}")
 
@@ -124,9 +126,36 @@ def _text(root: Element) -> _Content:
     return _Content("text", text=child_text(root, "Content"))
 
 
-def _voice(root: Element) -> _Content | None:
+def _voice(root: Element) -> _Content:
+    # Recognition is there when the app has speech to text switched on.
     transcript = child_text(root, "Recognition")
-    return _Content("text", text=transcript) if transcript else None
+    return _Content("text", text=transcript) if transcript else _media("voice")(root)
+
+
+def _media(kind: AttachmentKind, title: str = "FileName", reference: str = "MediaId") -> _Reader:
+    """Return the reader of a message that is one attachment, with the names of the fields it stands in."""
+
+    def read(root: Element) -> _Content:
+        attachment = Attachment(kind, title=child_text(root, title), reference=child_text(root, reference))
+        return _Content("media", attachments=(attachment,))
+
+    return read
+
+
+def _location(root: Element) -> _Content:
+    # Location_X is the latitude (doc 90239).
+    latitude, longitude = _degrees(root, "Location_X", 90.0), _degrees(root, "Location_Y", 180.0)
+    place = Attachment("location", title=child_text(root, "Label"), latitude=latitude, longitude=longitude)
+    return _Content("media", attachments=(place,))
+
+
+def _degrees(root: Element, name: str, most: float) -> float | None:
+    """Return an angle, or None for what is none."""
+    try:
+        value = float(child_text(root, name))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and abs(value) <= most else None
 
 
 def _menu(root: Element) -> _Content:
@@ -139,27 +168,33 @@ def _enter(root: Element) -> _Content:
 
 
 def _press(root: Element) -> _Content:
-    press = Press(card=child_text(root, "TaskId"), button=child_text(root, "EventKey"))
-    hints: dict[str, Any] = {"response_code": child_text(root, "ResponseCode")}
-    if selected := _selected(root):
-        hints["selected"] = selected
-    return _Content("press", press=press, hints=hints)
+    press = Press(child_text(root, "TaskId"), child_text(root, "EventKey"), _selected(root))
+    return _Content("press", press=press, hints={"response_code": child_text(root, "ResponseCode")})
 
 
-def _nothing(_: Element) -> None:
-    return None
-
-
-def _selected(root: Element) -> dict[str, list[str]]:
-    """Return the chosen option ids by question; always lists, also for one item."""
+def _selected(root: Element) -> dict[str, tuple[str, ...]]:
+    """Return the chosen option ids by question, also for one question with one option."""
     return {
-        child_text(item, "QuestionKey"): [(option.text or "").strip() for option in item.iterfind("OptionIds/OptionId")]
+        child_text(item, "QuestionKey"): tuple(filter(None, map(_stripped, item.iterfind("OptionIds/OptionId"))))
         for item in root.iterfind("SelectedItems/SelectedItem")
     }
 
 
-_Reader = Callable[["Element"], _Content | None]
-_CONTENT_OF_MESSAGE: Mapping[str, _Reader] = {"text": _text, "voice": _voice}
+def _stripped(element: Element) -> str:
+    return (element.text or "").strip()
+
+
+_Reader = Callable[["Element"], _Content]
+_CONTENT_OF_MESSAGE: Mapping[str, _Reader] = {
+    "text": _text,
+    "voice": _voice,
+    "image": _media("image"),
+    "video": _media("video"),
+    # Not listed by doc 90239; read in case it comes.
+    "file": _media("file"),
+    "link": _media("link", title="Title", reference="Url"),
+    "location": _location,
+}
 _CONTENT_OF_EVENT: Mapping[str, _Reader] = {
     "template_card_event": _press,
     "template_card_menu_event": _press,
@@ -169,10 +204,15 @@ _CONTENT_OF_EVENT: Mapping[str, _Reader] = {
 }
 
 
+def _sealed(hints: Mapping[str, str], seal: Callable[[str], str]) -> dict[str, str]:
+    """Return the hints that are there, sealed: all of them are capabilities."""
+    return {name: seal(value) for name, value in hints.items() if value}
+
+
 def _address(root: Element, user_id: str, hints: Mapping[str, Any]) -> Address:
     agent = child_text(root, "AgentID")
-    known = {"agent_id": int(agent)} if agent.isdecimal() else {}
-    return Address(PLATFORM, f"user:{user_id}", user_id, hints={**known, **{k: v for k, v in hints.items() if v}})
+    known = {"agent_id": int(agent)} if agent.isdecimal() and len(agent) <= MAX_AGENT_DIGITS else {}
+    return Address(PLATFORM, f"user:{user_id}", user_id, hints={**known, **hints})
 
 
 def _dedupe_key(root: Element, user: str, xml: bytes) -> str:

@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import httpx
 import structlog
 
 from bot.cards import wecom as cards
+from bot.cards.picture import TablePictures
 from bot.config import WecomSettings
-from bot.platforms.base import CardRef, PlainChannel, Rate, Receipt, Refused
+from bot.platforms.base import CardRef, PlainChannel, Rate, Receipt, Refused, SendError
 from bot.platforms.services import Services
 from bot.platforms.wecom import verify
-from bot.platforms.wecom.answers import Answer, CardExists, CodeSpent
-from bot.platforms.wecom.client import WecomApi, new_http
+from bot.platforms.wecom.answers import CardExists, CodeSpent
+from bot.platforms.wecom.client import WecomApi
+from bot.platforms.wecom.contacts import Contacts
 from bot.platforms.wecom.crypto import Envelope
-from bot.platforms.wecom.decode import PLATFORM
+from bot.platforms.wecom.decode import PLATFORM, decode
 from bot.platforms.wecom.delivered import Delivered
-from handlers.messages import Address, Card, Part
+from bot.platforms.wecom.outcome import Outcome, recipients
+from bot.platforms.wecom.sender import DUPLICATE_CHECK_SECONDS, Sender
+from bot.platforms.wecom.uploads import Upload, Uploads
+from bot.platforms.wecom.wire import Wire, new_http
+from handlers.messages import Address, Card, Part, Update
 
 log = structlog.get_logger()
 
-# WeCom drops a second identical message to the same person within this time (doc 90236).
-DUPLICATE_CHECK_SECONDS = 1800
+# A call takes 1000 recipients (doc 90236); a hundred keep one refused call from being everybody's.
+BATCH = 100
 
 CARD_EXPIRED = "卡片已过期"
 CARD_ID_USED = "卡片编号已经用过"
 BAD_CARD = "卡片不合规（{}）"
-NOBODY_REACHED = "收件人不在应用可见范围"
 
 
 class WecomPlatform(PlainChannel):
     """A self-built app of one tenant; without `services` nothing is shared with other replicas.
 
-    `client` is given by tests; it stays the giver's to close.
+    `client` is given by tests; it stays the giver's to close. Without `pictures` every table becomes lines.
     """
 
     name = PLATFORM
+    batch = BATCH
 
     def __init__(
         self,
@@ -46,23 +53,34 @@ class WecomPlatform(PlainChannel):
         client: httpx.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
         services: Services | None = None,
+        pictures: TablePictures | None = None,
     ) -> None:
         self._http = client or new_http(settings.base_url)
         self._owns_http = client is None
         self._account = f"wecom:{settings.corp_id}:{settings.agent_id}"
         self._services = services
+        self._pictures = pictures
         store = services.token_store(self._account) if services else None
         secret = settings.secret.get_secret_value()
-        self._api = WecomApi(settings.base_url, settings.corp_id, secret, self._http, clock, store)
+        wire = Wire(settings.base_url, self._http, self._count)
+        self._api = WecomApi(wire, settings.corp_id, secret, clock, store)
         token, aes_key = settings.token.get_secret_value(), settings.aes_key.get_secret_value()
         self._envelope = Envelope(token, aes_key, settings.corp_id)
         self._freshness = settings.freshness_seconds
         self._agent_id = settings.agent_id
-        self._delivered = Delivered(DUPLICATE_CHECK_SECONDS, clock)
+        self._contacts = Contacts(self._api, clock)
+        # Every app of the corp may use what one of them uploaded (doc 90253).
+        uploads = Uploads(self._upload, f"wecom:{settings.corp_id}", services.media if services else None)
+        delivered = Delivered(DUPLICATE_CHECK_SECONDS, clock)
+        self._sender = Sender(self._api, settings.agent_id, uploads, delivered, pictures)
 
     def open_callback(self, query: Mapping[str, str], body: bytes, now: float) -> bytes:
         """Return the decrypted XML of a callback; `WecomRejected` carries the reason and the HTTP status."""
         return verify.verify(self._envelope, query, body, now, self._freshness)
+
+    def read_callback(self, query: Mapping[str, str], body: bytes, tenant: str, now: datetime) -> Update | None:
+        """Return what a callback says, None for what nobody is answered for; `WecomRejected` as above."""
+        return decode(self.open_callback(query, body, now.timestamp()), tenant, now, self._seal)
 
     def verify_url(self, query: Mapping[str, str], now: float) -> str:
         """Return the body that answers the URL check, exactly; `WecomRejected` otherwise."""
@@ -71,7 +89,7 @@ class WecomPlatform(PlainChannel):
     def render(self, part: Part, card: CardRef | None = None) -> list[dict[str, Any]]:
         """Return the message bodies that show this part, in order; pure. `Refused` for a card WeCom would refuse."""
         try:
-            return cards.render(part, card)
+            return cards.render(part, card, self._pictures)
         except cards.BadCard as error:
             raise Refused(BAD_CARD.format(error)) from error
 
@@ -92,18 +110,28 @@ class WecomPlatform(PlainChannel):
         WeCom's duplicate check is what makes it safe, but it would also swallow the second answer to a question
         asked twice. So it is off for a body already delivered under another `key`, the id of the delivery;
         without a key, any body already delivered counts as sent again on purpose.
+
+        What the payload wants uploaded is uploaded first, and its media id takes the place of the bytes in the
+        payload itself: so the row that records it holds what travelled and no picture.
         """
-        body = {"touser": address.user_id, "agentid": self._agent_id, **payload}
-        check = {
-            "enable_duplicate_check": 0 if self._delivered.for_another(body, key) else 1,
-            "duplicate_check_interval": DUPLICATE_CHECK_SECONDS,
-        }
         try:
-            answer = await self._api.send({**body, **check})
+            outcome = await self._sender.send(recipients(address), payload, key)
         except CardExists as error:
             return _sent_before(card, error)
-        self._delivered.remember(body, key)
-        return _receipt(answer, address)
+        receipt = outcome.receipt(recipients(address), self._seal)
+        if receipt.refused:
+            log.warning("wecom.partly_refused", count=len(receipt.refused))
+        return receipt
+
+    async def send_many(
+        self, addresses: Sequence[Address], payload: dict[str, Any], *, key: str = ""
+    ) -> Mapping[str, Receipt | SendError]:
+        """Send one body to up to a hundred people; return what became of it by user id.
+
+        `key` names the message, whatever batches it is sent in: so WeCom drops what a repeated batch has brought
+        already. An error of the whole call counts for each of them.
+        """
+        return await self._sender.send_many(addresses, payload, key)
 
     async def update_card(self, address: Address, content: Card, card: CardRef) -> Receipt:
         """Make the card show `content`; `Refused` when no code is left that could change it.
@@ -112,8 +140,8 @@ class WecomPlatform(PlainChannel):
         receipt's handle, where not empty, replaces the card's: the code of the send is used up then.
         """
         shown = _shown(content, card)
-        sent_code = str(card.handle.get("response_code") or "")
-        click_code = str(address.hints.get("response_code") or "")
+        sent_code = self._open(card.handle.get("response_code"))
+        click_code = self._open(address.hints.get("response_code"))
         error = Refused(CARD_EXPIRED)
         for code in filter(None, dict.fromkeys((click_code, sent_code))):
             try:
@@ -125,6 +153,30 @@ class WecomPlatform(PlainChannel):
                 return Receipt(refused=refused, handle={"response_code": ""} if code == sent_code else {})
         raise error
 
+    async def mobile_of(self, user_id: str) -> str | None:
+        """Return the member's mobile number; None where the app may not see it. Asked once in some hours."""
+        return (await self._contacts.member(user_id)).mobile or None
+
+    async def user_id_of(self, mobile: str) -> str | None:
+        """Return whose number this is, None for nobody's; `RateLimited` after too many wrong ones in an hour."""
+        return await self._contacts.user_id_of(mobile)
+
+    async def plain_user_ids(self, open_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return the plain user ids of those encrypted ones that have one (doc 101521)."""
+        return await self._contacts.plain_user_ids(open_ids)
+
+    async def create_menu(self, menu: Mapping[str, Any]) -> None:
+        """Give the app this menu; a `SendError` says why not."""
+        await self._api.create_menu(self._agent_id, menu)
+
+    async def menu(self) -> Mapping[str, Any]:
+        """Return the app's menu."""
+        return (await self._api.menu(self._agent_id)).body
+
+    async def delete_menu(self) -> None:
+        """Take the app's menu away."""
+        await self._api.delete_menu(self._agent_id)
+
     async def check(self) -> None:
         """Ask WeCom for an access token; a `SendError` says what is wrong with the account."""
         await self._api.check()
@@ -134,14 +186,31 @@ class WecomPlatform(PlainChannel):
         if self._owns_http:
             await self._http.aclose()
 
+    async def _upload(self, upload: Upload) -> str:
+        return await self._api.upload(upload.kind, upload.file())
+
     async def _update(self, address: Address, code: str, shown: dict[str, Any]) -> tuple[str, ...]:
         body = {
-            "userids": _recipients(address),
+            "userids": recipients(address),
             "agentid": self._agent_id,
             "response_code": code,
             "template_card": shown,
         }
-        return _receipt(await self._api.update_template_card(body), address).refused
+        outcome = Outcome.of(await self._api.update_template_card(body))
+        return outcome.receipt(recipients(address), self._seal).refused
+
+    def _count(self) -> None:
+        if self._services:
+            self._services.count(PLATFORM, "calls")
+
+    def _seal(self, code: str) -> str:
+        """Return a response code fit to be stored: whoever has one may change the card."""
+        return self._services.sealer.seal(code) if self._services else code
+
+    def _open(self, sealed: Any) -> str:
+        """Return the code again, "" when there is none or it was sealed with another key."""
+        code = str(sealed or "")
+        return self._services.sealer.open(code) if self._services and code else code
 
 
 def _shown(content: Card, card: CardRef) -> dict[str, Any]:
@@ -162,19 +231,3 @@ def _sent_before(card: CardRef | None, error: CardExists) -> Receipt:
         raise Refused(CARD_ID_USED) from error
     log.warning("wecom.card_sent_before", card=card.public_id)
     return Receipt(handle={"response_code": ""})
-
-
-def _receipt(answer: Answer, address: Address) -> Receipt:
-    """Return what became of a message; errcode 0 with every recipient invalid is a refusal (doc 90236)."""
-    refused = tuple(user.casefold() for user in answer.users("invaliduser", "unlicenseduser"))
-    if refused and set(_recipients(address)) <= set(refused):
-        raise Refused(NOBODY_REACHED)
-    if refused:
-        log.warning("wecom.partly_refused", count=len(refused))
-    code = str(answer.body.get("response_code") or "")
-    handle = {"response_code": code} if code else {}
-    return Receipt(str(answer.body.get("msgid") or ""), refused, handle)
-
-
-def _recipients(address: Address) -> list[str]:
-    return address.user_id.casefold().split("|")

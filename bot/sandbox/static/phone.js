@@ -170,7 +170,7 @@ export class Phone {
 
   bubble(message, withTime) {
     const mine = message.direction === "out";
-    const drawn = this.platform.draw(message.payload, (key, button) => this.press(message.id, key, button));
+    const drawn = this.platform.draw(message.payload, (key, button, chosen) => this.press(message.id, key, button, chosen));
     const balloon = el("div", { class: drawn.wide ? "balloon wide" : "balloon" }, drawn.node);
     const body = el("div", { class: drawn.wide ? "body" : "body slim" }, balloon, mine || !drawn.copy ? null : this.copyButton(drawn.copy));
     return el(
@@ -222,12 +222,12 @@ export class Phone {
   }
 
   // A pressed button stays pressable, as on a real phone: pressing twice must do no harm on our side.
-  async press(messageId, key, button) {
+  async press(messageId, key, button, chosen) {
     button.setAttribute("aria-busy", "true");
     this.askedAt = Date.now();
     setTimeout(() => button.removeAttribute("aria-busy"), BUSY_MS);
     try {
-      await post("press", { platform: this.platform.key, user: this.user, message_id: messageId, button: key });
+      await post("press", { platform: this.platform.key, user: this.user, message_id: messageId, button: key, chosen });
     } catch (error) {
       button.removeAttribute("aria-busy");
       this.page.failed(error);

@@ -1,0 +1,1 @@
+"""WeChat Work: the webhook of a group (消息推送), push only."""
