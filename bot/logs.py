@@ -42,10 +42,10 @@ def set_up_logging(level: str = "INFO", *, json_lines: bool = True) -> None:
         _redact,
     ]
     structlog.configure(
-        # First of all: what is not to be written need not be dressed up.
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        # What is not to be written need not be dressed up: below the level, a call does nothing.
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         cache_logger_on_first_use=True,
     )
     renderer: Any = (

@@ -30,9 +30,9 @@ from bot.schedule import open_schedule, push_for
 from bot.web.admin import AdminLogin, set_up_admin
 from bot.web.api import api_routes
 from bot.web.callbacks import wecom_routes
-from bot.web.errors import error_middleware
+from bot.web.errors import front_middleware
 from bot.web.health import Readiness, health_routes
-from bot.web.keys import key_middleware
+from bot.web.keys import key_check
 from bot.worker import running
 from bot.workers import open_workers
 
@@ -51,8 +51,8 @@ Clock = Callable[[], datetime]
 
 def build_app(settings: Settings, clock: Clock = utc_now) -> web.Application:
     """Return the application; its resources open when it starts and close when it stops."""
-    keys = key_middleware(settings.server, demo_tenant=DEMO_TENANT if settings.demo else None)
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[error_middleware, keys])
+    keys = key_check(settings.server, demo_tenant=DEMO_TENANT if settings.demo else None)
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[front_middleware(keys)])
     app[ADMIN] = AdminLogin()
     app[READINESS] = Readiness()
     app.cleanup_ctx.append(partial(_compose, settings, clock))

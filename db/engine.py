@@ -9,18 +9,24 @@ Bound values are hidden in errors: they are what people wrote, and errors are lo
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 
 WRITE_WAIT_SECONDS = 30
 BUSY_TIMEOUT_MS = 5000
-# The execution option of a statement that is its own transaction.
-ALONE = "daogou_alone"
 
 
 class Database:
@@ -46,13 +52,16 @@ class Database:
             yield session
 
     async def write_at_once(self, sql: str, values: tuple[Any, ...]) -> int:
-        """Run one statement in the driver's own words, which is its own transaction; return how many rows it changed.
+        """Run one statement in the driver's own words, a transaction of its own; return how many rows it changed.
 
-        Without BEGIN and COMMIT of their own it costs one way to the database and back instead of three.
+        On SQLite it goes to the driver directly: a statement outside BEGIN commits by itself, and every way to the
+        driver's thread and back that is saved counts.
         """
         async with self.writer.connect() as connection:
-            alone = await connection.execution_options(isolation_level="AUTOCOMMIT", **{ALONE: True})
-            result = await alone.exec_driver_sql(sql, values)
+            if self.is_sqlite:
+                return await _at_once(connection, sql, values)
+            result = await connection.exec_driver_sql(sql, values)
+            await connection.commit()
             return int(result.rowcount)
 
     async def close(self) -> None:
@@ -100,5 +109,16 @@ def _set_up_sqlite(engine: AsyncEngine, begin: str) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Any) -> None:
-        if not connection.get_execution_options().get(ALONE):
-            connection.exec_driver_sql(begin)
+        connection.exec_driver_sql(begin)
+
+
+async def _at_once(connection: AsyncConnection, sql: str, values: tuple[Any, ...]) -> int:
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    try:
+        cursor = await driver.execute(sql, values)
+        await cursor.close()
+    except sqlite3.IntegrityError as error:
+        raise IntegrityError(sql, None, error, hide_parameters=True) from error
+    except sqlite3.Error as error:
+        raise OperationalError(sql, None, error, hide_parameters=True) from error
+    return int(cursor.rowcount)

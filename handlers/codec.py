@@ -15,8 +15,8 @@ _CARD: TypeAdapter[Card] = TypeAdapter(Card)
 
 
 def dump_update(update: Update) -> str:
-    """Return the update as JSON text."""
-    return _UPDATE.dump_json(update).decode()
+    """Return the update as JSON text, without what is at its default."""
+    return _UPDATE.dump_json(update, exclude_defaults=True).decode()
 
 
 def load_update(raw: dict[str, Any]) -> Update:

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from bot.json_text import to_json
 
@@ -56,24 +57,40 @@ async def read_json(request: web.Request) -> dict[str, Any]:
     return body
 
 
-@web.middleware
-async def error_middleware(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Turn what a route raises into an answer; this is the outermost frame of a request."""
-    try:
-        return await handler(request)
-    except BadRequest as error:
-        return refusal(str(error), error.status)
-    except web.HTTPNotFound:
-        return refusal(NOT_FOUND, 404)
-    except web.HTTPMethodNotAllowed as error:
-        return refusal(NOT_ALLOWED.format(method=request.method), 405, {"Allow": error.headers["Allow"]})
-    except web.HTTPException:
-        raise
-    except Exception:
-        log.exception("http.failed", path=request.path, method=request.method)
-        return refusal(BROKEN, 500)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# Returns an answer for a request that may not pass, None for one that may.
+Admit = Callable[[web.Request], web.StreamResponse | None]
+
+
+def let_pass(_request: web.Request) -> web.StreamResponse | None:
+    """Return None: everybody may pass."""
+    return None
+
+
+def front_middleware(admit: Admit = let_pass) -> Middleware:
+    """Return the outermost frame of a request: who may pass, and what a route's error is answered with.
+
+    It is one frame and not two, because every callback of a platform goes through it.
+    """
+
+    @web.middleware
+    async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            refused = admit(request)
+            return await handler(request) if refused is None else refused
+        except BadRequest as error:
+            return refusal(str(error), error.status)
+        except web.HTTPNotFound:
+            return refusal(NOT_FOUND, 404)
+        except web.HTTPMethodNotAllowed as error:
+            return refusal(NOT_ALLOWED.format(method=request.method), 405, {"Allow": error.headers["Allow"]})
+        except web.HTTPException:
+            raise
+        except Exception:
+            log.exception("http.failed", path=request.path, method=request.method)
+            return refusal(BROKEN, 500)
+
+    return front
 
 
 def refusal(message: str, status: int, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from bot.config import ApiKey, ServerSettings
-from bot.web.errors import refusal
+from bot.web.errors import Admit, refusal
 from bot.web.origin import from_our_page, is_loopback, names_loopback
 
 GUARDED = ("/api/", "/ai/", "/recommend")
@@ -17,8 +16,6 @@ OPEN = frozenset({"/api/health"})
 NO_KEY = "需要接口密钥：请在请求头写 Authorization: Bearer <密钥>。密钥在配置文件 [[server.api_keys]] 里设置。"
 OTHER_SITE = "演示时接口只给这台电脑上的程序用，别的网页不行；要从别处用，请设接口密钥"
 BEARER = "Bearer "
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +30,14 @@ class Caller:
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 
 
-def key_middleware(server: ServerSettings, *, demo_tenant: str | None) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """Return a middleware that puts a `Caller` on guarded requests, or answers 401."""
+def key_check(server: ServerSettings, *, demo_tenant: str | None) -> Admit:
+    """Return a check that puts a `Caller` on guarded requests, or answers 401."""
     open_demo = demo_tenant is not None and is_loopback(server.host)
 
-    @web.middleware
-    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in OPEN or not request.path.startswith(GUARDED):
-            return await handler(request)
+    def check(request: web.Request) -> web.Response | None:
+        path = request.path
+        if not path.startswith(GUARDED) or path in OPEN:
+            return None
         caller = _from_key(request, server.api_keys)
         if caller is None and open_demo and demo_tenant is not None:
             if not (names_loopback(request) and from_our_page(request)):
@@ -49,7 +46,7 @@ def key_middleware(server: ServerSettings, *, demo_tenant: str | None) -> Callab
         if caller is None:
             return refusal(NO_KEY, 401)
         request[CALLER] = caller
-        return await handler(request)
+        return None
 
     return check
 

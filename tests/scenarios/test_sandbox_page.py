@@ -22,7 +22,7 @@ from bot.sandbox.page import sandbox_routes
 from bot.sandbox.personas import member_ids
 from bot.sandbox.stage import DemoStage
 from bot.web.callbacks import wecom_routes
-from bot.web.errors import error_middleware
+from bot.web.errors import front_middleware
 from bot.worker import Doorbell
 from db.base import Base
 from db.engine import Database
@@ -94,7 +94,7 @@ async def sandbox(database: Database, tmp_path: Path) -> AsyncIterator[Sandbox]:
         pushed.append((kind, user_id))
         return "已发出 1 条"
 
-    app = web.Application(middlewares=[error_middleware])
+    app = web.Application(middlewares=[front_middleware()])
     app.router.add_routes(sandbox_routes(stage, database, 1, push))
     app.router.add_routes(wecom_routes({"demo": platform}, receive, metrics, clock))
     app.on_shutdown.append(stage.hush)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bot.platforms.wecom.crypto import Reason, WecomRejected
-from bot.platforms.wecom.xml_reader import child_text, read_xml
+from bot.platforms.wecom.xml_reader import Fields, child_text, read_fields
 from handlers.messages import Address, Attachment, AttachmentKind, Press, Update, UpdateKind
 
 if TYPE_CHECKING:
@@ -78,22 +78,22 @@ def decode(xml: bytes, tenant: str, received_at: datetime, seal: Callable[[str],
     `Update.note` reads `event:…` for what is known and not handled, `unknown:…` for the rest. `seal` makes the
     response code of a press unreadable for whoever reads the row: with it alone one may change the card.
     """
-    root = read_xml(xml, "message")
-    user, kind = child_text(root, "FromUserName"), child_text(root, "MsgType")
+    fields = read_fields(xml, "message")
+    user, kind = fields.text("FromUserName"), fields.text("MsgType")
     if not user or not kind:
         raise WecomRejected(Reason.UNPARSABLE, "FromUserName or MsgType")
-    event = child_text(root, "Event").casefold() if kind == "event" else ""
+    event = fields.text("Event").casefold() if kind == "event" else ""
     if event in INACTIVITY_EVENTS:
         log.warning("wecom.app_inactivity", tenant=tenant, event_type=event)
     if user.casefold() == SYSTEM_USER:
         log.info("wecom.system_event_ignored", tenant=tenant, event_type=event or kind)
         return None
-    content = _event(root, event, tenant) if event else _message(root, kind, tenant)
+    content = _event(fields, event, tenant) if event else _message(fields, kind, tenant)
     return Update(
         tenant=tenant,
-        dedupe_key=_dedupe_key(root, user, xml),
+        dedupe_key=_dedupe_key(fields, user, xml),
         kind=content.kind,
-        address=_address(root, user.casefold(), _sealed(content.hints, seal)),
+        address=_address(fields, user.casefold(), _sealed(content.hints, seal)),
         received_at=received_at,
         text=content.text,
         press=content.press,
@@ -102,14 +102,14 @@ def decode(xml: bytes, tenant: str, received_at: datetime, seal: Callable[[str],
     )
 
 
-def _message(root: Element, kind: str, tenant: str) -> _Content:
+def _message(fields: Fields, kind: str, tenant: str) -> _Content:
     read = _CONTENT_OF_MESSAGE.get(kind)
-    return read(root) if read else _unknown("message", kind, tenant)
+    return read(fields) if read else _unknown("message", kind, tenant)
 
 
-def _event(root: Element, event: str, tenant: str) -> _Content:
+def _event(fields: Fields, event: str, tenant: str) -> _Content:
     if read := _CONTENT_OF_EVENT.get(event):
-        return read(root)
+        return read(fields)
     if event in IGNORED_EVENTS:
         log.info("wecom.ignored", tenant=tenant, what=f"event:{event}", reason=IGNORED_EVENTS[event])
     elif event not in INACTIVITY_EVENTS:
@@ -122,61 +122,61 @@ def _unknown(family: str, name: str, tenant: str) -> _Content:
     return _Content("other", note=f"unknown:{name}")
 
 
-def _text(root: Element) -> _Content:
-    return _Content("text", text=child_text(root, "Content"))
+def _text(fields: Fields) -> _Content:
+    return _Content("text", text=fields.text("Content"))
 
 
-def _voice(root: Element) -> _Content:
+def _voice(fields: Fields) -> _Content:
     # Recognition is there when the app has speech to text switched on.
-    transcript = child_text(root, "Recognition")
-    return _Content("text", text=transcript) if transcript else _media("voice")(root)
+    transcript = fields.text("Recognition")
+    return _Content("text", text=transcript) if transcript else _media("voice")(fields)
 
 
 def _media(kind: AttachmentKind, title: str = "FileName", reference: str = "MediaId") -> _Reader:
     """Return the reader of a message that is one attachment, with the names of the fields it stands in."""
 
-    def read(root: Element) -> _Content:
-        attachment = Attachment(kind, title=child_text(root, title), reference=child_text(root, reference))
+    def read(fields: Fields) -> _Content:
+        attachment = Attachment(kind, title=fields.text(title), reference=fields.text(reference))
         return _Content("media", attachments=(attachment,))
 
     return read
 
 
-def _location(root: Element) -> _Content:
+def _location(fields: Fields) -> _Content:
     # Location_X is the latitude (doc 90239).
-    latitude, longitude = _degrees(root, "Location_X", 90.0), _degrees(root, "Location_Y", 180.0)
-    place = Attachment("location", title=child_text(root, "Label"), latitude=latitude, longitude=longitude)
+    latitude, longitude = _degrees(fields, "Location_X", 90.0), _degrees(fields, "Location_Y", 180.0)
+    place = Attachment("location", title=fields.text("Label"), latitude=latitude, longitude=longitude)
     return _Content("media", attachments=(place,))
 
 
-def _degrees(root: Element, name: str, most: float) -> float | None:
+def _degrees(fields: Fields, name: str, most: float) -> float | None:
     """Return an angle, or None for what is none."""
     try:
-        value = float(child_text(root, name))
+        value = float(fields.text(name))
     except ValueError:
         return None
     return value if math.isfinite(value) and abs(value) <= most else None
 
 
-def _menu(root: Element) -> _Content:
-    return _Content("text", text=child_text(root, "EventKey"))
+def _menu(fields: Fields) -> _Content:
+    return _Content("text", text=fields.text("EventKey"))
 
 
-def _enter(root: Element) -> _Content:
+def _enter(fields: Fields) -> _Content:
     # enter_agent comes at every opening of the chat; the note lets a greeting tell it from subscribe.
-    return _Content("enter", note=child_text(root, "Event").casefold())
+    return _Content("enter", note=fields.text("Event").casefold())
 
 
-def _press(root: Element) -> _Content:
-    press = Press(child_text(root, "TaskId"), child_text(root, "EventKey"), _selected(root))
-    return _Content("press", press=press, hints={"response_code": child_text(root, "ResponseCode")})
+def _press(fields: Fields) -> _Content:
+    press = Press(fields.text("TaskId"), fields.text("EventKey"), _selected(fields))
+    return _Content("press", press=press, hints={"response_code": fields.text("ResponseCode")})
 
 
-def _selected(root: Element) -> dict[str, tuple[str, ...]]:
+def _selected(fields: Fields) -> dict[str, tuple[str, ...]]:
     """Return the chosen option ids by question, also for one question with one option."""
     return {
         child_text(item, "QuestionKey"): tuple(filter(None, map(_stripped, item.iterfind("OptionIds/OptionId"))))
-        for item in root.iterfind("SelectedItems/SelectedItem")
+        for item in fields.root.iterfind("SelectedItems/SelectedItem")
     }
 
 
@@ -184,7 +184,7 @@ def _stripped(element: Element) -> str:
     return (element.text or "").strip()
 
 
-_Reader = Callable[["Element"], _Content]
+_Reader = Callable[[Fields], _Content]
 _CONTENT_OF_MESSAGE: Mapping[str, _Reader] = {
     "text": _text,
     "voice": _voice,
@@ -209,27 +209,27 @@ def _sealed(hints: Mapping[str, str], seal: Callable[[str], str]) -> dict[str, s
     return {name: seal(value) for name, value in hints.items() if value}
 
 
-def _address(root: Element, user_id: str, hints: Mapping[str, Any]) -> Address:
-    agent = child_text(root, "AgentID")
+def _address(fields: Fields, user_id: str, hints: Mapping[str, Any]) -> Address:
+    agent = fields.text("AgentID")
     known = {"agent_id": int(agent)} if agent.isdecimal() and len(agent) <= MAX_AGENT_DIGITS else {}
     return Address(PLATFORM, f"user:{user_id}", user_id, hints={**known, **hints})
 
 
-def _dedupe_key(root: Element, user: str, xml: bytes) -> str:
+def _dedupe_key(fields: Fields, user: str, xml: bytes) -> str:
     """Return what identifies a delivery.
 
     A message: AgentID, FromUserName, MsgId; one MsgId may reach several users. An event has no MsgId, and whole
     seconds are too coarse to tell two events apart, so every field that can differ is in the key. The response
     code is a capability to change the card, therefore only its digest is kept.
     """
-    agent, sender, message_id = child_text(root, "AgentID"), user.casefold(), child_text(root, "MsgId")
+    agent, sender, message_id = fields.text("AgentID"), user.casefold(), fields.text("MsgId")
     if message_id:
         return _bounded("message", agent, sender, message_id)
-    if child_text(root, "MsgType") != "event":
+    if fields.text("MsgType") != "event":
         return _bounded("message", agent, sender, _digest(xml))
     names = ("CreateTime", "AgentID", "Event", "EventKey", "TaskId")
-    code = _digest(child_text(root, "ResponseCode").encode())
-    return _bounded("event", sender, *(child_text(root, name) for name in names), code)
+    code = _digest(fields.text("ResponseCode").encode())
+    return _bounded("event", sender, *(fields.text(name) for name in names), code)
 
 
 def _bounded(*parts: str) -> str:

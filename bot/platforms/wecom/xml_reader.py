@@ -6,6 +6,8 @@ twice the cost, and every callback is read twice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import ParseError, TreeBuilder, XMLParser
 
@@ -35,6 +37,24 @@ def read_xml(body: bytes, part: str) -> Element:
         # ValueError and LookupError: an encoding declaration that expat or Python does not know.
         raise WecomRejected(Reason.UNPARSABLE, part) from error
     return root
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A flat message: the text of each direct child, read once, and the root for what is nested."""
+
+    root: Element
+    texts: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        """Return the text of a child without surrounding space, "" when it is absent or empty."""
+        return self.texts.get(name, "")
+
+
+def read_fields(body: bytes, part: str) -> Fields:
+    """Return what the direct children say; `WecomRejected` names the part that cannot be read."""
+    root = read_xml(body, part)
+    return Fields(root, {child.tag: (child.text or "").strip() for child in root})
 
 
 def child_text(element: Element, name: str) -> str:
