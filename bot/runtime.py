@@ -25,6 +25,7 @@ from bot.crm.mock import PREFIX, MockCrm
 from bot.loopback import loopback_site
 from bot.metrics import Metrics
 from bot.platforms.services import Services
+from bot.reached import Reached
 from bot.seal import Sealer, load_sealer
 from bot.steady_clock import SteadyClock
 from bot.usage import UsageCounter
@@ -99,6 +100,7 @@ class Runtime:
     steady: Clock
     sealer: Sealer
     usage: UsageCounter
+    reached: Reached
     tenants: dict[str, TenantParts] = field(default_factory=dict)
 
     def tenant(self, key: str | None = None) -> TenantParts:
@@ -164,8 +166,10 @@ async def open_runtime(settings: Settings, clock: Clock = utc_now) -> AsyncItera
             steady=steady,
             sealer=load_sealer(_secret(settings), settings.state_directory),
             usage=UsageCounter(database, clock),
+            reached=Reached(database, clock),
         )
         stack.push_async_callback(runtime.usage.flush)
+        stack.push_async_callback(runtime.reached.flush)
         await _ensure_tenants(runtime)
         await _wire_tenants(runtime, crm)
         yield runtime

@@ -153,6 +153,7 @@ async def _dispatch(
 def _housekeeping(runtime: Runtime, channels: Channels) -> Iterator[Coroutine[Any, Any, None]]:
     """Yield what is done now and then: counts written, the database's clock followed, platforms swept."""
     yield every(FLUSH_SECONDS, runtime.usage.flush, "usage")
+    yield every(FLUSH_SECONDS, runtime.reached.flush, "reached")
     if isinstance(runtime.steady, SteadyClock):
         yield every(FOLLOW_SECONDS, partial(runtime.steady.follow, runtime.database), "clock")
     for platform in channels.values():
