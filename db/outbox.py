@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, tuple_
+from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -124,6 +124,22 @@ def _claimed(row: Outbox) -> ClaimedMessage:
         expire_at=row.expire_at,
         created_at=row.created_at,
     )
+
+
+async def sent_since(
+    database: Database, chat: tuple[int, str, str], since: datetime
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return what was sent into a chat (tenant id, channel, conversation): each row's key and payloads."""
+    tenant_id, platform, conversation = chat
+    query = select(Outbox.dedupe_key, Outbox.payloads).where(
+        Outbox.tenant_id == tenant_id,
+        Outbox.platform == platform,
+        Outbox.conversation_key == conversation,
+        Outbox.status == "sent",
+        Outbox.sent_at >= since,
+    )
+    async with database.read() as session:
+        return [(row.dedupe_key, row.payloads or []) for row in (await session.execute(query)).all()]
 
 
 async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime) -> None:

@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.platforms.base import CardRef, Receipt, Refused, SendError, TryLater
+from bot.platforms.wecom.answers import NoAnswer
 from bot.platforms.wecom.platform import WecomPlatform
 from handlers.messages import Address, Button, Card, Text
 from tests.fakes.wecom import DROP, HANG_UP, SEND_PATH, TOKEN_PATH, UPDATE_PATH, Clock, FakeWecom, settings
@@ -241,7 +242,7 @@ async def test_a_path_that_is_not_there_is_no_success(wecom: FakeWecom) -> None:
     platform = WecomPlatform(settings(f"{wecom.settings.base_url}/elsewhere"))
     error = await failure(platform)
     await platform.close()
-    assert (type(error), error.reason) == (TryLater, "企业微信的应答看不懂（HTTP 404）")
+    assert (type(error), error.reason) == (NoAnswer, "企业微信的应答看不懂（HTTP 404）")
 
 
 @pytest.mark.parametrize(

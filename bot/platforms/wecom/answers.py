@@ -105,6 +105,10 @@ class NoSuchMember(Refused):
     """Nobody of the corp has this user id or mobile number."""
 
 
+class NoAnswer(TryLater):
+    """The call went out and no readable answer came: it may have been done."""
+
+
 class TokenRefused(TryLater):
     """The access token is no longer accepted."""
 

@@ -21,7 +21,7 @@ from bot.platforms.wecom.client import WecomApi
 from bot.platforms.wecom.contacts import Contacts
 from bot.platforms.wecom.crypto import Envelope
 from bot.platforms.wecom.decode import PLATFORM, decode
-from bot.platforms.wecom.delivered import Delivered
+from bot.platforms.wecom.delivered import Delivered, OwnDelivered, SharedDelivered
 from bot.platforms.wecom.outcome import Outcome, recipients
 from bot.platforms.wecom.sender import DUPLICATE_CHECK_SECONDS, Sender
 from bot.platforms.wecom.uploads import Upload, Uploads
@@ -71,7 +71,9 @@ class WecomPlatform(PlainChannel):
         self._contacts = Contacts(self._api, clock)
         # Every app of the corp may use what one of them uploaded (doc 90253).
         uploads = Uploads(self._upload, f"wecom:{settings.corp_id}", services.media if services else None)
-        delivered = Delivered(DUPLICATE_CHECK_SECONDS, clock)
+        delivered: Delivered = OwnDelivered(DUPLICATE_CHECK_SECONDS, clock)
+        if services:
+            delivered = SharedDelivered(services, PLATFORM, DUPLICATE_CHECK_SECONDS)
         self._sender = Sender(self._api, settings.agent_id, uploads, delivered, pictures)
 
     def open_callback(self, query: Mapping[str, str], body: bytes, now: float) -> bytes:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.cards.picture import TablePictures
-from bot.platforms.base import Receipt, SendError
-from bot.platforms.wecom.answers import MediaGone
+from bot.platforms.base import Receipt, SendError, Unknown
+from bot.platforms.wecom.answers import MediaGone, NoAnswer
 from bot.platforms.wecom.client import WecomApi
 from bot.platforms.wecom.delivered import Delivered
 from bot.platforms.wecom.outcome import Outcome
@@ -47,7 +47,7 @@ class Sender:
             upload = await self._complete(payload)
         except SendError as error:
             return {one.user_id: error for one in addresses}
-        again = [one for one in addresses if self._delivered.for_another(one.user_id, payload, key)]
+        again = [one for one in addresses if await self._delivered.for_another(one.user_id, payload, key)]
         found: dict[str, Receipt | SendError] = {}
         for group in ([one for one in addresses if one not in again], again):
             if group:
@@ -87,7 +87,7 @@ class Sender:
         return await self._post_once(users, payload, key)
 
     async def _post_once(self, users: Sequence[str], message: Mapping[str, Any], key: str) -> Outcome:
-        repeated = any(self._delivered.for_another(user, message, key) for user in users)
+        repeated = any([await self._delivered.for_another(user, message, key) for user in users])
         body = {
             "touser": "|".join(users),
             "agentid": self._agent_id,
@@ -95,6 +95,11 @@ class Sender:
             "enable_duplicate_check": 0 if repeated else 1,
             "duplicate_check_interval": DUPLICATE_CHECK_SECONDS,
         }
-        outcome = Outcome.of(await self._api.send(body))
+        try:
+            outcome = Outcome.of(await self._api.send(body))
+        except NoAnswer as error:
+            if repeated:  # without the check a second attempt could be shown twice
+                raise Unknown(error.reason) from error
+            raise
         self._delivered.remember(users, message, key)
         return outcome
