@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from bot.config import TenantSettings
 from bot.platforms.base import Platform
 from bot.platforms.dingtalk.platform import DingtalkPlatform
+from bot.platforms.dingtalk_group.platform import DingtalkGroupPlatform
 from bot.platforms.services import Services
 from bot.platforms.wecom.platform import WecomPlatform
 
@@ -31,4 +32,9 @@ def _dingtalk(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
         yield DingtalkPlatform(tenant.dingtalk, services=services)
 
 
-MAKERS: tuple[Maker, ...] = (_wecom, _dingtalk)
+def _dingtalk_group(tenant: TenantSettings, _services: Services) -> Iterator[Platform]:
+    if tenant.dingtalk_groups:
+        yield DingtalkGroupPlatform(tenant.dingtalk_groups)
+
+
+MAKERS: tuple[Maker, ...] = (_wecom, _dingtalk, _dingtalk_group)

@@ -23,7 +23,9 @@ from bot.config import Settings
 from bot.delivery import Deliverer
 from bot.dispatch import Dispatcher
 from bot.platforms.base import Platform
-from bot.platforms.dingtalk.stream import DingtalkStream, StreamTiming
+from bot.platforms.dingtalk.link import StreamTiming
+from bot.platforms.dingtalk.stream import DingtalkStream
+from bot.platforms.dingtalk.upkeep import dingtalk_upkeep
 from bot.platforms.wecom.platform import WecomPlatform
 from bot.receive import Receiver
 from bot.runtime import Runtime, open_runtime, utc_now
@@ -34,6 +36,7 @@ from bot.schedule import open_schedule, push_for
 from bot.web.admin import AdminLogin, set_up_admin
 from bot.web.api import api_routes
 from bot.web.callbacks import wecom_routes
+from bot.web.dingtalk import dingtalk_routes
 from bot.web.errors import error_middleware
 from bot.web.health import health_routes
 from bot.web.keys import key_middleware
@@ -107,6 +110,8 @@ async def _open_wires(app: web.Application, runtime: Runtime, stage: DemoStage |
     tenant_ids = {key: parts.tenant_id for key, parts in runtime.tenants.items()}
     receive = Receiver(runtime.database, tenant_ids, bell, runtime.metrics, runtime.clock)
     await _open_streams(runtime, receive, stack)
+    public_url = runtime.settings.server.public_url
+    await stack.enter_async_context(dingtalk_upkeep(platforms.values(), public_url))
     await stack.enter_async_context(open_schedule(runtime, deliver_bell))
     _add_routes(app, runtime, platforms, receive)
     if stage is not None:
@@ -170,7 +175,8 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def _open_streams(runtime: Runtime, receive: Receiver, stack: AsyncExitStack) -> None:
     for key, tenant in runtime.settings.tenants.items():
         if tenant.dingtalk is not None and tenant.dingtalk.stream:
-            stream = DingtalkStream(tenant.dingtalk, key, receive, StreamTiming(idle=tenant.dingtalk.idle_seconds))
+            timing = StreamTiming(idle=tenant.dingtalk.idle_seconds)
+            stream = DingtalkStream(tenant.dingtalk, key, receive, timing, services=runtime.services(key))
             stream.start()
             stack.push_async_callback(stream.stop)
 
@@ -186,6 +192,7 @@ def _add_routes(app: web.Application, runtime: Runtime, platforms: Channels, rec
     app.router.add_routes(health_routes(runtime.database, runtime.metrics))
     app.router.add_routes(api_routes(assistants, executors, runtime.metrics))
     app.router.add_routes(wecom_routes(wecom, receive, runtime.metrics, runtime.clock))
+    app.router.add_routes(dingtalk_routes(platforms.values(), receive, runtime.metrics, runtime.clock))
     set_up_admin(app, app[ADMIN], runtime.database)
     if runtime.mock_crm is not None:
         runtime.mock_crm.add_to(app)

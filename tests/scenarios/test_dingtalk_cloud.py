@@ -83,6 +83,7 @@ def card(**fields: Any) -> dict[str, Any]:
         "callbackType": "STREAM",
         "cardData": {"cardParamMap": {"title": "t", "markdown": "m"}},
         "openSpaceId": "dtv1.card//IM_ROBOT.u1",
+        "imRobotOpenSpaceModel": {"supportForward": False},
         "imRobotOpenDeliverModel": {"spaceType": "IM_ROBOT", "robotCode": "dingfake"},
     } | fields
 
@@ -134,8 +135,8 @@ async def test_a_second_card_of_one_id(caller: Caller) -> None:
 
 
 async def test_a_card_for_a_group_the_robot_is_not_in_is_created_and_not_delivered(caller: Caller) -> None:
-    model = {"imGroupOpenDeliverModel": {"robotCode": "dingfake"}, "openSpaceId": "dtv1.card//IM_GROUP.cidOther=="}
-    status, answer = await caller.call(DELIVER, card(**model))
+    models = {"imGroupOpenSpaceModel": {}, "imGroupOpenDeliverModel": {"robotCode": "dingfake"}}
+    status, answer = await caller.call(DELIVER, card(**models, openSpaceId="dtv1.card//IM_GROUP.cidOther=="))
     assert (status, answer["result"]["deliverResults"][0]["success"]) == (200, False)
 
 

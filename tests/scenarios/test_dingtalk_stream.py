@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from bot.logs import QUIET
+from bot.platforms.dingtalk.link import StreamTiming
 from bot.platforms.dingtalk.sdk import Reconnect
-from bot.platforms.dingtalk.stream import DingtalkStream, StreamTiming
+from bot.platforms.dingtalk.stream import DingtalkStream
 from bot.sandbox.dingtalk_frames import MESSAGE_TOPIC, PRESS_TOPIC
 from handlers.messages import Update
 from tests.fakes.dingtalk import GATEWAY, SECRET, FakeDingtalk, Planned, fake_dingtalk, until
