@@ -10,11 +10,10 @@ DingTalk did not take the last step, is ended by a sweep.
 from __future__ import annotations
 
 import hashlib
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,13 +29,16 @@ from handlers.messages import Address
 log = structlog.get_logger()
 
 # The rhythm of DingTalk's own channel SDK: quicker than that, and the card shows 「内容加载失败」.
-STEP_SECONDS = 0.8
-AFTER_DELIVERY_SECONDS = 0.5
+BETWEEN_STEPS = timedelta(seconds=0.8)
+AFTER_DELIVERY = timedelta(seconds=0.5)
+SECOND = timedelta(seconds=1)
 SHOWN_CHARS = 3_000
 # A card without an end for as long is nobody's any more; the longest answer takes half a minute.
 LEFT_AFTER = timedelta(minutes=10)
 FORGOTTEN_AFTER = timedelta(days=1)
 LAST_STEPS = 2
+# Of the app's calls a second, what the steps of all texts may take.
+LIVE_SHARE = 3
 
 NOT_FINISHED = "（这条没有写完，请看后面的消息）"
 LISTED = "正在回答…"
@@ -55,15 +57,15 @@ NEW_CARD = {
 class Pace:
     """At most `most` steps a second for all texts of this process; a step that finds none left is skipped."""
 
-    def __init__(self, most: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int, steady: Callable[[], datetime]) -> None:
         self._most = most
-        self._monotonic = monotonic
-        self._taken: deque[float] = deque()
+        self._steady = steady
+        self._taken: deque[datetime] = deque()
 
     def take(self) -> bool:
         """Take a step if there is one."""
-        now = self._monotonic()
-        while self._taken and self._taken[0] <= now - 1:
+        now = self._steady()
+        while self._taken and self._taken[0] <= now - SECOND:
             self._taken.popleft()
         if len(self._taken) >= self._most:
             return False
@@ -74,9 +76,10 @@ class Pace:
 class LiveCards:
     """The streaming cards of one app."""
 
-    def __init__(self, settings: DingtalkSettings, cards: DingtalkCards, services: Services, pace: Pace) -> None:
+    def __init__(self, settings: DingtalkSettings, cards: DingtalkCards, services: Services) -> None:
         self.rows = LiveRows(services)
-        self.pace = pace
+        self.steady = services.steady
+        self.pace = Pace(max(1, settings.calls_per_second // LIVE_SHARE), services.steady)
         self._settings = settings
         self._cards = cards
         self._services = services
@@ -171,16 +174,16 @@ class LiveCardText:
         self._address = address
         self._public_id = public_id
         self._created = self._dead = False
-        self._next_at = 0.0
+        self._next_at: datetime | None = None
 
     async def show(self, text: str) -> None:
         """Show the whole text so far, if its time has come."""
-        if self._dead or not text.strip() or time.monotonic() < self._next_at or not self._cards.pace.take():
+        if self._dead or not text.strip() or not self._is_time() or not self._cards.pace.take():
             return
         try:
             await self._show(text)
         except RateLimited:
-            self._wait(STEP_SECONDS)
+            self._wait(BETWEEN_STEPS)
         except (SendError, *GONE) as error:
             self._dead = True
             log.warning("dingtalk.live_failed", card=self._public_id, error=type(error).__name__)
@@ -189,13 +192,16 @@ class LiveCardText:
         if not self._created:
             self._dead = not await self._cards.create(self._address, self._public_id)
             self._created = True
-            self._wait(AFTER_DELIVERY_SECONDS)
+            self._wait(AFTER_DELIVERY)
             return
         await self._cards.step(self._public_id, text)
-        self._wait(STEP_SECONDS)
+        self._wait(BETWEEN_STEPS)
 
-    def _wait(self, seconds: float) -> None:
-        self._next_at = time.monotonic() + seconds
+    def _is_time(self) -> bool:
+        return self._next_at is None or self._cards.steady() >= self._next_at
+
+    def _wait(self, length: timedelta) -> None:
+        self._next_at = self._cards.steady() + length
 
 
 def card_id(key: str) -> str:

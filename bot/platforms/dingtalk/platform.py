@@ -22,16 +22,13 @@ from bot.platforms.dingtalk.card_sender import CardSender
 from bot.platforms.dingtalk.cards import DingtalkCards
 from bot.platforms.dingtalk.contacts import DingtalkContacts
 from bot.platforms.dingtalk.decode import PLATFORM, one_to_one
-from bot.platforms.dingtalk.live import LiveCards, Pace
+from bot.platforms.dingtalk.live import LiveCards
 from bot.platforms.dingtalk.media import DingtalkMedia
 from bot.platforms.dingtalk.robot import USERS_PER_CALL, DingtalkRobot
 from bot.platforms.dingtalk.sender import Sender
 from bot.platforms.dingtalk.verify import card_secret, verify_message, verify_press
 from bot.platforms.services import Services
 from handlers.messages import Address, Card, Part
-
-# What texts that are shown while they are written may take of the app's calls a second.
-LIVE_SHARE = 3
 
 
 class DingtalkPlatform(PlainChannel):
@@ -64,8 +61,7 @@ class DingtalkPlatform(PlainChannel):
         self._sender = Sender(DingtalkRobot(settings, self._calls), self._media, clock, unseal)
         self._card_sender = CardSender(settings, self._cards, self._sender.send, services)
         self._contacts = DingtalkContacts(self._calls, clock)
-        pace = Pace(max(1, settings.calls_per_second // LIVE_SHARE))
-        self._live = LiveCards(settings, self._cards, services, pace) if services and settings.streaming_card else None
+        self._live = LiveCards(settings, self._cards, services) if services and settings.streaming_card else None
 
     def render(self, part: Part, card: CardRef | None = None) -> list[dict[str, Any]]:
         """Return the payloads that show this part; see `bot.cards.dingtalk`."""
