@@ -101,11 +101,15 @@ class FakeDingtalk:
             link.request.transport.abort()
         await until(lambda: not self.cloud.links)
 
-    async def disconnect(self) -> None:
+    async def goodbye(self) -> None:
         """Say goodbye as DingTalk does every few hours: no messageId, no time."""
         frame = {"specVersion": "1.0", "type": "SYSTEM", "headers": {"topic": "disconnect"}}
         for link in list(self.cloud.links):
             await link.socket.send_str(json.dumps(frame | {"data": json.dumps({"reason": "connection is expired"})}))
+
+    async def disconnect(self) -> None:
+        """Say goodbye and wait until nobody listens."""
+        await self.goodbye()
         await until(lambda: not self.cloud.links)
 
     async def raw(self, text: str) -> None:
