@@ -1,4 +1,4 @@
-"""Whatever is shown stays within DingTalk's limits: random parts through both renderers and the strict cloud's rules."""
+"""Whatever is shown stays within DingTalk's limits: random parts, both renderers, the strict cloud's rules."""
 
 from __future__ import annotations
 
