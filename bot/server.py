@@ -23,9 +23,9 @@ from bot.config import Settings
 from bot.delivery import Deliverer
 from bot.dispatch import Dispatcher
 from bot.platforms.base import Platform
+from bot.platforms.dingtalk.card_callbacks import card_callbacks
 from bot.platforms.dingtalk.link import StreamTiming
 from bot.platforms.dingtalk.stream import DingtalkStream
-from bot.platforms.dingtalk.upkeep import dingtalk_upkeep
 from bot.platforms.wecom.platform import WecomPlatform
 from bot.receive import Receiver
 from bot.runtime import Runtime, open_runtime, utc_now
@@ -111,7 +111,7 @@ async def _open_wires(app: web.Application, runtime: Runtime, stage: DemoStage |
     receive = Receiver(runtime.database, tenant_ids, bell, runtime.metrics, runtime.clock)
     await _open_streams(runtime, receive, stack)
     public_url = runtime.settings.server.public_url
-    await stack.enter_async_context(dingtalk_upkeep(platforms.values(), public_url))
+    await stack.enter_async_context(card_callbacks(platforms.values(), public_url))
     await stack.enter_async_context(open_schedule(runtime, deliver_bell))
     _add_routes(app, runtime, platforms, receive)
     if stage is not None:

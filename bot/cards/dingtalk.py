@@ -14,6 +14,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+from bot.cards.cut import shorten
 from bot.cards.dingtalk_card import card_as_message, card_params
 from bot.cards.dingtalk_markdown import UNTITLED, cut_title, split, title_of
 from bot.cards.dingtalk_words import chart_text, table_text
@@ -119,7 +120,10 @@ def _pictures() -> ModuleType:
 
 
 def _link(article: Article) -> Payload:
-    title, text = article.title[:LINK_TITLE_CHARS], (article.description or article.title)[:LINK_TEXT_CHARS]
+    title, text = (
+        shorten(article.title, LINK_TITLE_CHARS),
+        shorten(article.description or article.title, LINK_TEXT_CHARS),
+    )
     return {"title": title, "text": text, "url": article.url, "picture_url": article.picture_url}
 
 

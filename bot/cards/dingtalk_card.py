@@ -13,8 +13,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot.cards.cut import LEAST, cut_chars_and_bytes, shorten
 from bot.cards.dingtalk_choice import as_buttons, one_of_few
-from bot.cards.dingtalk_markdown import BREAK, drawn, is_code
+from bot.cards.dingtalk_markdown import BREAK
+from bot.cards.markdown import for_dingtalk
 from handlers.messages import Button, Card, Choice
 
 # Markdown and buttons; in DingTalk's own SDK, so that there is nothing to draw and publish first.
@@ -24,9 +26,10 @@ CARD_CHARS = 3_000
 TITLE_CHARS = 100
 TIPS_CHARS = 200
 BUTTON_CHARS = 20
+# A control character, as JSON writes it.
+MOST_BYTES_A_CHAR = 6
 
 CUT = "……（内容较长，后面的没有显示）"
-CLOSE_CODE = f"\n```{BREAK}"
 REPLY_WITH = "回复{words}即可。"
 OPEN_LINK = "查看详情"
 CHOOSE_ONE = "**{title}**：回复{words}"
@@ -40,9 +43,9 @@ def card_params(card: Card) -> dict[str, str]:
     if is_web(card.link):
         buttons.append({"text": OPEN_LINK, "color": "gray", "url": card.link})
     return {
-        "title": card.title[:TITLE_CHARS],
+        "title": shorten(card.title, TITLE_CHARS),
         "markdown": _card_body(card),
-        "tips": card.footer[:TIPS_CHARS],
+        "tips": shorten(card.footer, TIPS_CHARS),
         "sys_full_json_obj": json.dumps({"msgButtons": buttons}, ensure_ascii=False),
     }
 
@@ -59,10 +62,10 @@ def for_own_template(params: Mapping[str, str]) -> dict[str, str]:
 
 def card_as_message(card: Card) -> str:
     """Return a card as Markdown whose last line says which word to reply, for where it cannot be shown."""
-    parts = [f"#### {card.title[:TITLE_CHARS]}" if card.title else "", _card_body(card)]
+    parts = [f"#### {shorten(card.title, TITLE_CHARS)}" if card.title else "", _card_body(card)]
     if is_web(card.link):
         parts.append(f"[{OPEN_LINK}]({card.link})")
-    parts.append(card.footer[:TIPS_CHARS])
+    parts.append(shorten(card.footer, TIPS_CHARS))
     if buttons := as_buttons(card):
         parts.append(REPLY_WITH.format(words="或".join(f"「{button.text}」" for button in buttons)))
     return BREAK.join(part for part in parts if part)
@@ -76,7 +79,7 @@ def is_web(url: str) -> bool:
 def _button(button: Button) -> dict[str, Any]:
     # Blue and gray are the colours certain to exist; `request` makes the click come back to the robot.
     color = "blue" if button.primary else "gray"
-    return {"text": button.text[:BUTTON_CHARS], "color": color, "id": button.key, "request": True}
+    return {"text": shorten(button.text, BUTTON_CHARS), "color": color, "id": button.key, "request": True}
 
 
 def _event_button(button: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,14 +103,14 @@ def _checked(buttons: Sequence[Button]) -> Sequence[Button]:
 
 def _card_body(card: Card) -> str:
     """Picture, fields, text, choices and state; when all of it is too long, the text is what gets shorter."""
-    fields = drawn("\n".join(f"**{name}**：{value}" for name, value in card.fields))
+    fields = for_dingtalk("\n".join(f"**{name}**：{value}" for name, value in card.fields))
     picture = f"![]({card.picture_url})" if is_web(card.picture_url) else ""
-    choices = drawn("\n".join(_asked(choice) for choice in card.choices if choice is not one_of_few(card)))
+    choices = for_dingtalk("\n".join(_asked(choice) for choice in card.choices if choice is not one_of_few(card)))
     if asked := one_of_few(card):
         choices = f"**{asked.title}**" if asked.title else ""
     state = f"**{card.state}**" if card.state else ""
     around = [part for part in (picture, fields, choices, state) if part]
-    text = _shortened(drawn(card.text), max(CARD_CHARS - sum(len(part) + len(BREAK) for part in around), 0))
+    text = _shortened(for_dingtalk(card.text), max(CARD_CHARS - sum(len(part) + len(BREAK) for part in around), 0))
     whole = BREAK.join(part for part in (picture, fields, text, choices, state) if part)
     return whole if len(whole) <= CARD_CHARS else whole[: CARD_CHARS - len(CUT)] + CUT
 
@@ -121,11 +124,10 @@ def _asked(choice: Choice) -> str:
 
 
 def _shortened(text: str, room: int) -> str:
-    """Cut the text at the end of a line, with a note; a code block cut open is closed."""
+    """Return as much of a text as there is room for, with a note where something is gone."""
     if len(text) <= room:
         return text
-    kept = text[: max(room - len(CUT) - len(CLOSE_CODE), 0)]
-    cut = kept.rfind("\n")
-    kept = kept[:cut].rstrip() if cut > 0 else kept
-    is_open = sum(map(is_code, kept.splitlines())) % 2 == 1
-    return f"{kept}{CLOSE_CODE if is_open else BREAK}{CUT}"
+    left = room - len(CUT) - len(BREAK)
+    if left < LEAST:
+        return ""
+    return f"{cut_chars_and_bytes(text, left, left * MOST_BYTES_A_CHAR)[0]}{BREAK}{CUT}"

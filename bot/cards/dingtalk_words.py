@@ -34,14 +34,6 @@ def chart_text(chart: Chart) -> str:
     return BREAK.join([*head, "\n".join(lines) or NO_DATA])
 
 
-def row_line(columns: Sequence[str], row: Sequence[str]) -> str:
-    """Return a row as a list line: its first cell, then every other one behind the name of its column."""
-    if len(row) == 1:
-        return f"- {row[0]}"
-    cells = "，".join(f"{name} {cell}" for name, cell in zip(columns[1:], row[1:], strict=False))
-    return f"- **{row[0]}**：{cells}"
-
-
 def _has_groups(rows: Sequence[tuple[str, ...]]) -> bool:
     return any(len(a) > 2 and a[:1] == b[:1] for a, b in pairwise(rows))
 
@@ -55,7 +47,14 @@ def _grouped_rows(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> li
 
 
 def _rows(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    return [row_line(columns, row) for row in rows]
+    return [_row(columns, row) for row in rows]
+
+
+def _row(columns: Sequence[str], row: Sequence[str]) -> str:
+    if len(row) == 1:
+        return f"- {row[0]}"
+    cells = "，".join(f"{name} {cell}" for name, cell in zip(columns[1:], row[1:], strict=False))
+    return f"- **{row[0]}**：{cells}"
 
 
 def _line_summary(labels: Sequence[str], values: Sequence[float]) -> str:

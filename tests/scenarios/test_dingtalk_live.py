@@ -21,7 +21,7 @@ from tests.rows import small_chain
 from tests.services import Clock, services_of
 
 PERSON = Address("dingtalk", "user:u1", "u1")
-KEY = "reply:7:0"
+KEY = "reply:7:0:0"
 TEXT = "这周复购率下降，主要是老客少来了。\n详情如下：\n- 老客订单少 30%\n- 新客客单价低"
 SHOWN = "这周复购率下降，主要是老客少来了。<br>详情如下：\n- 老客订单少 30%\n- 新客客单价低"
 QPS = Planned(403, {"code": "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi"})
@@ -55,10 +55,10 @@ class Process:
             await live.show(text)
             self.clock.later(seconds=0.8)
 
-    async def send(self, text: str = TEXT, key: str = f"{KEY}:0") -> None:
+    async def send(self, text: str = TEXT) -> None:
         """Do what delivery does with the finished text."""
         for number, payload in enumerate(self.platform.render(Text(text, streamed=True))):
-            await self.platform.send(PERSON, payload, key=key if number == 0 else f"{KEY}:{number}")
+            await self.platform.send(PERSON, payload, key=f"reply:7:0:{number}")
 
 
 @pytest.fixture
@@ -170,13 +170,14 @@ async def test_a_card_that_cannot_be_ended_is_followed_by_the_text_and_swept_lat
     assert cards(dingtalk)[0]["flowStatus"] == "2"
 
     clock.now += LEFT_AFTER + timedelta(seconds=1)
-    assert await process.platform.end_left_cards() == 1
+    await process.platform.sweep()
     assert cards(dingtalk)[0] == cards(dingtalk)[0] | {
         "flowStatus": "3",
         "msgContent": f"这周复购率\n\n{NOT_FINISHED}",
     }
     assert await states(database) == ["switched"]
-    assert await process.platform.end_left_cards() == 0
+    await process.platform.sweep()
+    assert len(dingtalk.called(STREAMING)) == 4  # nothing is left to be ended
 
 
 async def test_a_throttled_end_is_for_later(dingtalk: FakeDingtalk, process: Process) -> None:
@@ -200,7 +201,7 @@ async def test_what_a_dead_process_left_at_in_progress_is_ended(
     await process.write("这周")
     clock.now += LEFT_AFTER + timedelta(seconds=1)
     async with httpx.AsyncClient() as http:
-        assert await Process(dingtalk, http, database, clock).platform.end_left_cards() == 1
+        await Process(dingtalk, http, database, clock).platform.sweep()
     assert (cards(dingtalk)[0]["flowStatus"], cards(dingtalk)[0]["msgContent"]) == ("3", NOT_FINISHED)
 
 
@@ -209,7 +210,7 @@ async def test_a_text_that_comes_after_the_sweep_is_a_message(
 ) -> None:
     await process.write("这周")
     clock.now += LEFT_AFTER + timedelta(seconds=1)
-    await process.platform.end_left_cards()
+    await process.platform.sweep()
     await process.send()
     assert messages(dingtalk)[0].startswith("这周复购率下降")
 
@@ -220,10 +221,10 @@ async def test_a_sweep_tries_again_while_dingtalk_is_down_and_forgets_after_a_da
     await process.write("这周")
     clock.now += LEFT_AFTER + timedelta(seconds=1)
     dingtalk.plan(STREAMING, BROKEN, BROKEN)
-    await process.platform.end_left_cards()
+    await process.platform.sweep()
     assert await states(database) == ["open"]
     clock.later(days=1)
-    await process.platform.end_left_cards()
+    await process.platform.sweep()
     assert await states(database) == ["switched"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -266,6 +267,6 @@ def test_nothing_but_undecodable_ever_comes_out(data: Any) -> None:
 
 
 def assert_storable(update: Update) -> None:
-    stored = json.dumps(dump_update(update), ensure_ascii=False)
+    stored = json.dumps(dataclasses.asdict(update), ensure_ascii=False, default=str)
     stored.encode()
     assert load_update(json.loads(stored)) == update

@@ -10,6 +10,7 @@ import pytest
 from bot.platforms.base import RateLimited, Refused, SendError, TryLater, Unknown
 from bot.platforms.dingtalk.errors import (
     CardExists,
+    NobodyThere,
     SessionGone,
     TokenExpired,
     WrongCredentials,
@@ -62,7 +63,7 @@ def test_what_may_be_taken_later(status: int, body: Any, kind: type[TryLater], a
         (200, {"errcode": 460101}, Refused),
         (400, {"code": "param.templateNotExist"}, Refused),
         (400, {"code": "param.cardAlreadyExist"}, CardExists),
-        (400, {"code": "staffId.notExisted"}, Refused),
+        (400, {"code": "staffId.notExisted"}, NobodyThere),
         (400, {"code": "something.new"}, Refused),
         (404, "<html>not found</html>", Refused),
     ],

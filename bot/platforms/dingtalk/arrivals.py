@@ -11,10 +11,10 @@ from typing import Any
 
 import structlog
 
-from bot.platforms.dingtalk.decode import OUTSIDER, PLATFORM, STALE, decode_message, decode_press, is_over_quota
+from bot.platforms.dingtalk.decode import OUTSIDER, PLATFORM, decode_message, decode_press, is_over_quota
 from bot.platforms.dingtalk.raw import Undecodable
 from bot.platforms.services import Services
-from handlers.messages import Update
+from handlers.messages import STALE, Update
 
 log = structlog.get_logger()
 

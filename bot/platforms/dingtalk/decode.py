@@ -25,7 +25,7 @@ from bot.platforms.dingtalk.raw import (
     required_text,
     text_of,
 )
-from handlers.messages import Address, Press, Update
+from handlers.messages import STALE, Address, Press, Update
 
 PLATFORM = "dingtalk"
 OVER_QUOTA = "20001"
@@ -34,7 +34,6 @@ KEY_CHARS = 191
 MILLISECONDS = re.compile(r"[0-9]{10,16}")
 # A backlog that comes after an outage is not answered: the question has been asked again, or is no longer one.
 STALE_SECONDS = 1800.0
-STALE = "stale"
 OUTSIDER = "outsider"
 
 Seal = Callable[[str], str]

@@ -52,6 +52,10 @@ class CardExists(Refused):
     """A card of this outTrackId was created before; whether it was delivered, this answer does not say."""
 
 
+class NobodyThere(Refused):
+    """The organisation has no such person."""
+
+
 class WrongCredentials(TryLater):
     """The app's id or secret is wrong; asking again soon only adds noise."""
 
@@ -83,10 +87,10 @@ CODES: Mapping[str, Callable[[], SendError]] = {
     "460101": partial(Refused, "消息太长"),
     "robot.oto.notExist": partial(Refused, "这个人还不能收到机器人的消息"),
     "chatbotId.notAllow.sendOTO": partial(Refused, "这个机器人不能发单聊消息"),
-    "staffId.notExisted": partial(Refused, NOBODY_THERE),
+    "staffId.notExisted": partial(NobodyThere, NOBODY_THERE),
     "session.expired": partial(Refused, "会话已过期"),
-    "33012": partial(Refused, NOBODY_THERE),
-    "60121": partial(Refused, NOBODY_THERE),
+    "33012": partial(NobodyThere, NOBODY_THERE),
+    "60121": partial(NobodyThere, NOBODY_THERE),
     "40104": partial(Refused, "手机号不对"),
     "50002": partial(Refused, "这个人不在应用的可见范围里"),
     "300001": partial(SessionGone, "回复地址已失效"),
@@ -96,7 +100,7 @@ CODES: Mapping[str, Callable[[], SendError]] = {
     "param.cardAlreadyExist": partial(CardExists, "卡片已经发过"),
     "param.cardNotExist": partial(Refused, "卡片不存在"),
     "param.contentUnsafe": partial(Refused, "卡片内容没有通过钉钉的审核"),
-    "param.userIdNotExist": partial(Refused, NOBODY_THERE),
+    "param.userIdNotExist": partial(NobodyThere, NOBODY_THERE),
     "system.error": partial(TryLater, THEIR_SIDE, 10.0),
     "system.busy": partial(TryLater, THEIR_SIDE, 10.0),
     "-1": partial(TryLater, THEIR_SIDE, 10.0),

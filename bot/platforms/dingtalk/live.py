@@ -109,27 +109,22 @@ class LiveCards:
 
         May be called again: the last step has one guid for each delivery.
         """
-        card = await self._card_of(key)
+        card = await self._known(card_id(key))
         if card is None or card.state == "switched" or not card.delivered:
             return False
         if card.state == "closed":
             return True
         return await self._end(card.public_id, text) and await self.rows.end(card.public_id, "closed")
 
-    async def sweep(self) -> int:
-        """End the cards that nobody ends any more, and return how many there were."""
-        cards = await self.rows.left_open(self._services.clock() - LEFT_AFTER)
-        for card in cards:
+    async def sweep(self) -> None:
+        """End the cards that nobody ends any more."""
+        for card in await self.rows.left_open(self._services.clock() - LEFT_AFTER):
             await self._give_up(card)
-        return len(cards)
 
-    async def _card_of(self, key: str) -> LiveCard | None:
-        """Return the card of a delivery: its send is named after it, with the number of the piece behind."""
+    async def _known(self, public_id: str) -> LiveCard | None:
+        """Return what is known of a card; while the database is gone, the text goes as a message."""
         try:
-            whole, _, piece = key.rpartition(":")
-            return await self.rows.find(card_id(key)) or (
-                await self.rows.find(card_id(whole)) if piece == "0" else None
-            )
+            return await self.rows.find(public_id)
         except GONE as error:
             log.warning("dingtalk.live_unknown", error=type(error).__name__)
             return None

@@ -115,11 +115,6 @@ class DingtalkPlatform(PlainChannel):
         """Whether DingTalk calls us at our address instead of by Stream."""
         return not self._settings.stream
 
-    @property
-    def streams_text(self) -> bool:
-        """Whether there may be streaming cards to look after."""
-        return self._live is not None
-
     def arrivals(self, receive: Receive) -> Arrivals:
         """Return what takes the messages and presses that come to our address; needs `services`."""
         if self._services is None:
@@ -138,16 +133,17 @@ class DingtalkPlatform(PlainChannel):
         """Have presses of our cards sent to this address; a `SendError` says why DingTalk would not."""
         await self._cards.register_callback(url)
 
-    async def end_left_cards(self) -> int:
-        """End the streaming cards that nobody ends any more, and return how many there were."""
-        return await self._live.sweep() if self._live else 0
+    async def sweep(self) -> None:
+        """End the streaming cards that nobody ends any more, whichever process began them."""
+        if self._live is not None:
+            await self._live.sweep()
 
-    async def mobile_of(self, user_id: str) -> str:
-        """Return a person's mobile number; `Refused` when there is no such person or the app may not see it."""
+    async def mobile_of(self, user_id: str) -> str | None:
+        """Return a person's mobile number, None where the app is not told it; `SendError` when it cannot ask."""
         return await self._contacts.mobile_of(user_id)
 
-    async def user_id_of(self, mobile: str) -> str:
-        """Return whose mobile number this is; `Refused` when it is nobody's."""
+    async def user_id_of(self, mobile: str) -> str | None:
+        """Return whose mobile number this is, None for nobody's; `SendError` when it cannot be asked."""
         return await self._contacts.user_id_of(mobile)
 
     async def download(self, reference: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What a DingTalk app needs done beside messages: its card callback registered, its forgotten streaming cards ended."""
+"""What an app that is called at our address needs beside its routes: its card callback, registered at the start."""
 
 from __future__ import annotations
 
@@ -7,27 +7,23 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot.platforms.base import Platform, RateLimited, Refused, SendError
 from bot.platforms.dingtalk.platform import DingtalkPlatform
 
 log = structlog.get_logger()
 
-SWEEP_SECONDS = 60.0
 PAUSE_SECONDS, LONGEST_PAUSE = 5.0, 300.0
-GONE = (SQLAlchemyError, OSError, TimeoutError)
 
 NO_PUBLIC_URL = "卡片按钮收不到：钉钉改用了 HTTP 回调，请在配置里填 server.public_url"
 NOT_REGISTERED = "卡片按钮收不到：检查 server.public_url 能从外网用 HTTPS 打开、应用有 Card.Instance.Write 权限，再重启"
 
 
 @asynccontextmanager
-async def dingtalk_upkeep(platforms: Iterable[Platform], public_url: str) -> AsyncIterator[None]:
-    """Look after every DingTalk app while the block runs; what fails is logged and holds nothing up."""
+async def card_callbacks(platforms: Iterable[Platform], public_url: str) -> AsyncIterator[None]:
+    """Register the card callbacks while the block runs; what fails is logged with what to do and holds nothing up."""
     apps = [platform for platform in platforms if isinstance(platform, DingtalkPlatform)]
     tasks = [asyncio.create_task(_register(app, public_url)) for app in apps if app.called_by_http]
-    tasks += [asyncio.create_task(_sweep(app)) for app in apps if app.streams_text]
     try:
         yield
     finally:
@@ -61,12 +57,3 @@ async def _register(app: DingtalkPlatform, public_url: str) -> None:
 def card_callback_url(public_url: str, tenant: str) -> str:
     """Return the address presses of a tenant's cards are sent to."""
     return f"{public_url.rstrip('/')}/dingtalk/{tenant}/card"
-
-
-async def _sweep(app: DingtalkPlatform) -> None:
-    while True:
-        try:
-            await app.end_left_cards()
-        except GONE as error:
-            log.warning("dingtalk.sweep_failed", tenant=app.tenant, error=type(error).__name__)
-        await asyncio.sleep(SWEEP_SECONDS)
