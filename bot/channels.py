@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from bot.cards import table_picture
 from bot.config import TenantSettings
 from bot.platforms.base import Platform
 from bot.platforms.dingtalk.platform import DingtalkPlatform
@@ -29,7 +30,7 @@ def _wecom(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
 
 def _dingtalk(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
     if tenant.dingtalk is not None:
-        yield DingtalkPlatform(tenant.dingtalk, services=services)
+        yield DingtalkPlatform(tenant.dingtalk, services=services, pictures=table_picture)
 
 
 def _dingtalk_group(tenant: TenantSettings, _services: Services) -> Iterator[Platform]:

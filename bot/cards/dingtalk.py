@@ -11,13 +11,13 @@ feedCard    {"links", "title", "text"}, the latter two for where there are no fe
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 from bot.cards.cut import shorten
 from bot.cards.dingtalk_card import card_as_message, card_params
 from bot.cards.dingtalk_markdown import UNTITLED, cut_title, split, title_of
 from bot.cards.dingtalk_words import chart_text, table_text
+from bot.cards.picture import TablePictures
 from bot.platforms.base import CardRef
 from handlers.messages import Article, Card, Chart, File, News, Part, Picture, Table, Text
 
@@ -28,16 +28,17 @@ LINK_TITLE_CHARS, LINK_TEXT_CHARS = 64, 500
 Payload = dict[str, Any]
 
 
-def render(part: Part, card: CardRef | None = None) -> list[Payload]:
+def render(part: Part, card: CardRef | None = None, pictures: TablePictures | None = None) -> list[Payload]:
     """Return the payloads that show this part, in order; pure.
 
-    A card without a `CardRef` has nothing a press could be traced to and becomes Markdown.
+    A card without a `CardRef` has nothing a press could be traced to and becomes Markdown. Without `pictures` every
+    table is a list.
     """
     match part:
         case Text():
             payloads = _text(part)
         case Table():
-            payloads = _table(part)
+            payloads = _table(part, pictures)
         case Chart():
             payloads = as_markdown(part.title, chart_text(part))
         case Card():
@@ -89,12 +90,6 @@ def table_of(payload: Payload) -> Table:
     return Table(title, tuple(columns), tuple(map(tuple, rows)))
 
 
-def draw(table: Table) -> bytes:
-    """Return a table as a PNG; slow, for a thread."""
-    drawn: bytes = _pictures().draw_table(table)
-    return drawn
-
-
 def _text(part: Text) -> list[Payload]:
     payloads = as_markdown(title_of(part.text), part.text)
     if part.streamed and payloads:
@@ -102,21 +97,13 @@ def _text(part: Text) -> list[Payload]:
     return payloads
 
 
-def _table(part: Table) -> list[Payload]:
+def _table(part: Table, pictures: TablePictures | None) -> list[Payload]:
     """A small table is a list; of a large one, a picture with the gist of it in words."""
-    pictures = _pictures()
-    if not pictures.worth_picture(part):
+    if pictures is None or not pictures.worth_picture(part):
         return as_list(part)
     table = {"title": part.title, "columns": list(part.columns), "rows": [list(row) for row in part.rows]}
     picture = {"type": "table", "title": cut_title(part.title), "table": table}
     return [picture, *as_markdown(part.title, pictures.short_text(part))]
-
-
-def _pictures() -> ModuleType:
-    # Imported here: what draws loads fonts that few processes need.
-    from bot.cards import table_picture  # noqa: PLC0415
-
-    return table_picture
 
 
 def _link(article: Article) -> Payload:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.cards import table_picture
 from bot.cards.dingtalk import as_list
 from bot.platforms.base import Receipt, Refused, TryLater
 from bot.platforms.dingtalk.platform import DingtalkPlatform
@@ -53,7 +54,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def platform(dingtalk: FakeDingtalk, http: httpx.AsyncClient) -> DingtalkPlatform:
-    return DingtalkPlatform(dingtalk.settings(), http)
+    return DingtalkPlatform(dingtalk.settings(), http, pictures=table_picture)
 
 
 async def show(platform: DingtalkPlatform, part: Part, address: Address = PERSON) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import httpx
 
 from bot.cards.dingtalk import render
 from bot.cards.dingtalk_card import card_params
+from bot.cards.picture import TablePictures
 from bot.config import DingtalkSettings
 from bot.platforms.base import CardRef, LiveText, PlainChannel, Rate, Receipt, SendError
 from bot.platforms.dingtalk.arrivals import Arrivals, Receive
@@ -34,7 +35,7 @@ from handlers.messages import Address, Card, Part
 class DingtalkPlatform(PlainChannel):
     """Sends and updates through one robot; without `services` nothing is shared with other replicas.
 
-    `client` is given by tests; it stays the giver's to close.
+    `client` is given by tests; it stays the giver's to close. Without `pictures` every table is a list.
     """
 
     name = PLATFORM
@@ -46,10 +47,12 @@ class DingtalkPlatform(PlainChannel):
         client: httpx.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
         services: Services | None = None,
+        pictures: TablePictures | None = None,
     ) -> None:
         self.tenant = services.tenant if services else ""
         self._settings = settings
         self._services = services
+        self._pictures = pictures
         self._http = client or httpx.AsyncClient(timeout=TIMEOUT)
         self._owns_http = client is None
         self._account = f"{PLATFORM}:{settings.client_id}"
@@ -58,14 +61,14 @@ class DingtalkPlatform(PlainChannel):
         cache = services.media if services else None
         self._media = DingtalkMedia(settings, self._calls, self._http, self._account, cache)
         unseal = services.sealer.open if services else str
-        self._sender = Sender(DingtalkRobot(settings, self._calls), self._media, clock, unseal)
+        self._sender = Sender(DingtalkRobot(settings, self._calls), self._media, clock, unseal, pictures)
         self._card_sender = CardSender(settings, self._cards, self._sender.send, services)
         self._contacts = DingtalkContacts(self._calls, clock)
         self._live = LiveCards(settings, self._cards, services) if services and settings.streaming_card else None
 
     def render(self, part: Part, card: CardRef | None = None) -> list[dict[str, Any]]:
         """Return the payloads that show this part; see `bot.cards.dingtalk`."""
-        return render(part, card)
+        return render(part, card, self._pictures)
 
     async def send(
         self, address: Address, payload: dict[str, Any], card: CardRef | None = None, *, key: str = ""

@@ -12,7 +12,8 @@ from typing import Any
 import anyio.to_thread
 import structlog
 
-from bot.cards.dingtalk import draw, table_of, words_of
+from bot.cards.dingtalk import table_of, words_of
+from bot.cards.picture import TablePictures
 from bot.media_cache import MediaKind
 from bot.platforms.base import Receipt, Refused, SendError
 from bot.platforms.dingtalk.errors import SessionGone
@@ -26,13 +27,17 @@ log = structlog.get_logger()
 # A webhook this close to its end is not used any more.
 WEBHOOK_MARGIN_SECONDS = 120.0
 TABLE_NAME = "table.png"
+NOT_DRAWN = "这里不画表格"
 NOBODY = "不知道发给谁：这个人不在组织里"
 
 Payload = dict[str, Any]
 
 
 class Sender:
-    """Sends payloads of the renderer that are no cards; `unseal` opens a session webhook as it lies in the hints."""
+    """Sends payloads of the renderer that are no cards; `unseal` opens a session webhook as it lies in the hints.
+
+    Without `pictures` the renderer makes no table that would have to be drawn.
+    """
 
     def __init__(
         self,
@@ -40,11 +45,13 @@ class Sender:
         media: DingtalkMedia,
         clock: Callable[[], float],
         unseal: Callable[[str], str],
+        pictures: TablePictures | None,
     ) -> None:
         self._robot = robot
         self._media = media
         self._clock = clock
         self._unseal = unseal
+        self._pictures = pictures
 
     async def send(self, address: Address, payload: Payload) -> Receipt:
         """Send one payload.
@@ -104,7 +111,9 @@ class Sender:
 
     async def _upload(self, payload: Payload) -> str:
         if payload["type"] == "table":
-            drawn = await anyio.to_thread.run_sync(draw, table_of(payload))
+            if self._pictures is None:
+                raise Refused(NOT_DRAWN)
+            drawn = await anyio.to_thread.run_sync(self._pictures.draw_table, table_of(payload))
             return await self._media.reference("image", TABLE_NAME, drawn)
         kind: MediaKind = "image" if payload["type"] == "picture" else "file"
         return await self._media.reference(kind, payload["name"], base64.b64decode(payload["data"]))
