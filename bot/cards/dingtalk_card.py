@@ -105,14 +105,19 @@ def _card_body(card: Card) -> str:
     """Picture, fields, text, choices and state; when all of it is too long, the text is what gets shorter."""
     fields = for_dingtalk("\n".join(f"**{name}**：{value}" for name, value in card.fields))
     picture = f"![]({card.picture_url})" if is_web(card.picture_url) else ""
-    choices = for_dingtalk("\n".join(_asked(choice) for choice in card.choices if choice is not one_of_few(card)))
-    if asked := one_of_few(card):
-        choices = f"**{asked.title}**" if asked.title else ""
+    choices = _choices(card) if card.buttons else ""
     state = f"**{card.state}**" if card.state else ""
     around = [part for part in (picture, fields, choices, state) if part]
     text = _shortened(for_dingtalk(card.text), max(CARD_CHARS - sum(len(part) + len(BREAK) for part in around), 0))
     whole = BREAK.join(part for part in (picture, fields, text, choices, state) if part)
     return whole if len(whole) <= CARD_CHARS else whole[: CARD_CHARS - len(CUT)] + CUT
+
+
+def _choices(card: Card) -> str:
+    """Return what is to be chosen: the question over its buttons, or every question with what to reply."""
+    if asked := one_of_few(card):
+        return f"**{asked.title}**" if asked.title else ""
+    return for_dingtalk("\n".join(map(_asked, card.choices)))
 
 
 def _asked(choice: Choice) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bot.sandbox.dingtalk_api import ApiRefusal, Json
 from bot.sandbox.dingtalk_media import MediaStore
 from bot.sandbox.dingtalk_people import AddressBook
-from bot.sandbox.dingtalk_rooms import Room, Rooms
+from bot.sandbox.dingtalk_rooms import Rooms
 
 MAX_USERS = 20
 MAX_PARAM_BYTES = 15_000
@@ -54,20 +54,16 @@ class RobotMessages:
 
     def to_group(self, body: Json) -> Json:
         """Answer `groupMessages/send`."""
-        room: Room | None = self.rooms.group(str(body.get("openConversationId", "")))
+        room = self.rooms.group(str(body.get("openConversationId", "")))
         if room is None:
             raise ApiRefusal("invalidParameter.openConversationId.notExist")
         key = uuid.uuid4().hex
         self.rooms.show(room, key, self._bubble(body))
         return {"processQueryKey": key}
 
-    def check_robot(self, robot_code: object) -> None:
-        """Refuse any robot but this one."""
-        if robot_code != self.robot_code:
-            raise ApiRefusal("invalidParameter.robotCode.notExsit")  # spelled as DingTalk spells it
-
     def _bubble(self, body: Json) -> Json:
-        self.check_robot(body.get("robotCode"))
+        if body.get("robotCode") != self.robot_code:
+            raise ApiRefusal("invalidParameter.robotCode.notExsit")  # spelled as DingTalk spells it
         key, param = body.get("msgKey"), _message_param(body)
         if key == "sampleImageMsg":
             return {"msgtype": "image", "picture": self.media.picture(param["photoURL"])}

@@ -14,6 +14,7 @@ from bot.media_cache import MediaCache, MediaKind
 from bot.platforms.base import Refused, TryLater
 from bot.platforms.dingtalk.calls import DingtalkCalls
 from bot.platforms.dingtalk.errors import THEIR_SIDE, UNREACHABLE
+from bot.platforms.dingtalk.robot import LOOPBACK
 
 UPLOAD_PATH = "/media/upload"
 DOWNLOAD_PATH = "/v1.0/robot/messageFiles/download"
@@ -93,14 +94,15 @@ class DingtalkMedia:
         return bytes(data)
 
     def _may_fetch(self, url: str) -> bool:
-        """Tell whether an address is outside our own network, or DingTalk's as it is configured."""
+        """Tell whether an address is outside our own network, or on this machine and that of the settings."""
         try:
             parts = urlsplit(url)
             host = parts.hostname or ""
         except ValueError:
             return False
-        if parts.netloc in {urlsplit(base).netloc for base in (self._settings.base_url, self._settings.oapi_base_url)}:
-            return True
+        configured = {urlsplit(base).netloc for base in (self._settings.base_url, self._settings.oapi_base_url)}
+        if host in LOOPBACK:
+            return parts.netloc in configured
         return parts.scheme == "https" and "." in host and not _is_private(host)
 
 

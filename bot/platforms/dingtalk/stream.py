@@ -14,7 +14,7 @@ once it is held like this, and DingTalk answers for the protocol it speaks:
 - it returns after wrong credentials; it is started again after five minutes, and the health check says so
 
 What is left is a connection that breaks without a word. Until the next one is open, one to two seconds later,
-DingTalk has nowhere to deliver to, with any client; it says that it delivers again within 60 seconds.
+DingTalk has nowhere to deliver to, with any client; its own SDKs expect it to deliver again within 60 seconds.
 
 Nothing that people read goes through the SDK.
 """
