@@ -17,7 +17,7 @@ from db.inbox import ClaimedUpdate
 from db.models import Tenant
 from handlers.clock import business_now, zone_of
 from handlers.codec import load_address
-from handlers.messages import Reply, Update
+from handlers.messages import STALE, Reply, Update
 from handlers.router import Router
 from handlers.turn import Person, PressedCard, Turn
 
@@ -31,6 +31,7 @@ NOT_BOUND = (
 OUTSIDER = "您好，我只为本企业的同事服务。"
 ONLY_TEXT = "我现在只看得懂文字和按钮。请把想问的打成一句话发给我。"
 WELCOME = "您好，{name}。发「/帮助」看看我能做什么。"
+TOO_OLD = "平台送来时已经超过 30 分钟，没有回答"
 INTENT_NONE = "help"
 GREETED = frozenset({"subscribe"})
 # Words that say nothing without the message they quote.
@@ -39,12 +40,13 @@ POINTING = re.compile(r"^\s*(?:这个|这条|这句|上面这?个?|它|再来一
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An update with its answer, ready to be written."""
+    """An update with its answer, ready to be written; `failure` says why it is not answered at all."""
 
     update: Update
     reply: Reply
     person: Person | None = None
     pressed: PressedCard | None = None
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Answerer:
 
     async def answer(self, row: ClaimedUpdate, update: Update) -> Answered:
         """Return what is to be said and remembered."""
+        if update.note == STALE:
+            return Answered(update, Reply(INTENT_NONE), failure=TOO_OLD)
         person = await self.identities.person(row.tenant_id, update.address)
         if update.kind == "feedback":
             return Answered(update, Reply(INTENT_NONE), person)

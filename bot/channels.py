@@ -8,6 +8,7 @@ from bot.cards import table_picture
 from bot.config import TenantSettings
 from bot.platforms.base import Platform
 from bot.platforms.dingtalk.platform import DingtalkPlatform
+from bot.platforms.dingtalk_group.platform import DingtalkGroupPlatform
 from bot.platforms.services import Services
 from bot.platforms.wecom.platform import WecomPlatform
 from bot.platforms.wecom_group.platform import WecomGroupPlatform
@@ -30,7 +31,7 @@ def _wecom(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
 
 def _dingtalk(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
     if tenant.dingtalk is not None:
-        yield DingtalkPlatform(tenant.dingtalk, services=services)
+        yield DingtalkPlatform(tenant.dingtalk, services=services, pictures=table_picture)
 
 
 def _wecom_groups(tenant: TenantSettings, services: Services) -> Iterator[Platform]:
@@ -38,4 +39,9 @@ def _wecom_groups(tenant: TenantSettings, services: Services) -> Iterator[Platfo
         yield WecomGroupPlatform(tenant.wecom_groups, services=services, pictures=table_picture)
 
 
-MAKERS: tuple[Maker, ...] = (_wecom, _dingtalk, _wecom_groups)
+def _dingtalk_groups(tenant: TenantSettings, _services: Services) -> Iterator[Platform]:
+    if tenant.dingtalk_groups:
+        yield DingtalkGroupPlatform(tenant.dingtalk_groups)
+
+
+MAKERS: tuple[Maker, ...] = (_wecom, _dingtalk, _wecom_groups, _dingtalk_groups)

@@ -93,7 +93,7 @@ class Dispatcher:
         update = load_update(row.update)
         answered = await self.answerer.answer(row, update)
         parts = [await self._settled(row, answered, part, n) for n, part in enumerate(answered.reply.parts)]
-        await self._write(row, answered, parts)
+        await self._write(row, answered, parts, answered.failure)
         self.metrics.answers.labels(answered.reply.intent).inc()
         log.info("dispatch.answered", intent=answered.reply.intent, platform=update.address.platform)
 

@@ -125,6 +125,7 @@ class Runtime:
             owner=self.owner,
             clock=self.clock,
             steady=self.steady,
+            tenant=key,
         )
 
     def router_of(self, tenant_id: int) -> Router:

@@ -19,7 +19,9 @@ from aiohttp import web
 from bot.channels import Channels, open_channels
 from bot.config import Settings
 from bot.platforms.base import Platform
-from bot.platforms.dingtalk.stream import DingtalkStream, StreamTiming
+from bot.platforms.dingtalk.card_callbacks import card_callbacks
+from bot.platforms.dingtalk.link import StreamTiming
+from bot.platforms.dingtalk.stream import DingtalkStream
 from bot.platforms.wecom.platform import WecomPlatform
 from bot.receive import Receiver
 from bot.runtime import Runtime, open_runtime, utc_now
@@ -30,6 +32,7 @@ from bot.schedule import open_schedule, push_for
 from bot.web.admin import AdminLogin, set_up_admin
 from bot.web.api import api_routes
 from bot.web.callbacks import wecom_routes
+from bot.web.dingtalk import dingtalk_routes
 from bot.web.errors import front_middleware
 from bot.web.health import Readiness, health_routes
 from bot.web.keys import key_check
@@ -102,6 +105,7 @@ async def _open_wires(app: web.Application, runtime: Runtime, stage: DemoStage |
     channels = _channels(runtime, stack)
     workers = await stack.enter_async_context(open_workers(runtime, channels))
     await _open_streams(runtime, workers.receive, stack)
+    await stack.enter_async_context(card_callbacks(channels.values(), runtime.settings.server.public_url))
     await stack.enter_async_context(open_schedule(runtime, workers.ring_delivery))
     _add_routes(app, runtime, channels, workers.receive)
     if stage is not None:
@@ -138,7 +142,8 @@ def _channels(runtime: Runtime, stack: AsyncExitStack) -> Channels:
 async def _open_streams(runtime: Runtime, receive: Receiver, stack: AsyncExitStack) -> None:
     for key, tenant in runtime.settings.tenants.items():
         if tenant.dingtalk is not None and tenant.dingtalk.stream:
-            stream = DingtalkStream(tenant.dingtalk, key, receive, StreamTiming(idle=tenant.dingtalk.idle_seconds))
+            timing = StreamTiming(idle=tenant.dingtalk.idle_seconds)
+            stream = DingtalkStream(tenant.dingtalk, key, receive, timing, services=runtime.services(key))
             stream.start()
             stack.push_async_callback(stream.stop)
 
@@ -154,6 +159,7 @@ def _add_routes(app: web.Application, runtime: Runtime, channels: Channels, rece
     app.router.add_routes(health_routes(runtime.database, runtime.metrics, app[READINESS]))
     app.router.add_routes(api_routes(assistants, executors, runtime.metrics))
     app.router.add_routes(wecom_routes(wecom, receive, runtime.metrics, runtime.clock))
+    app.router.add_routes(dingtalk_routes(channels.values(), receive, runtime.metrics, runtime.clock))
     set_up_admin(app, app[ADMIN], runtime.database)
     if runtime.mock_crm is not None:
         runtime.mock_crm.add_to(app)

@@ -16,6 +16,9 @@ UpdateKind = Literal["text", "press", "enter", "media", "feedback", "other"]
 AttachmentKind = Literal["image", "voice", "video", "file", "location", "link"]
 Verdict = Literal["good", "bad", "withdrawn"]
 
+# The note of an update (kind "other") that came too late to be answered: kept, and answered with nothing.
+STALE = "stale"
+
 
 @dataclass(frozen=True, slots=True)
 class Address:

@@ -26,6 +26,7 @@ class Services:
     owner: str
     clock: Callable[[], datetime]
     steady: Callable[[], datetime]
+    tenant: str = ""  # its key in the settings, as addresses name it
 
     @property
     def media(self) -> MediaCache:

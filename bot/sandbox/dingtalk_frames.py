@@ -96,9 +96,19 @@ def card_press(user_id: str, out_track_id: str, button: str, conversation: str) 
     }
 
 
-def pressed_answer(ack: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variables a press was answered with; DingTalk shows them to the person who pressed only."""
-    response = json.loads(ack.get("data") or "{}").get("response")
+def over_quota(written: Written) -> dict[str, Any]:
+    """Return what comes in place of a message once the month's quota is spent: no contents, no type."""
+    kept = ("conversationId", "conversationType", "msgId", "createAt", "senderStaffId", "robotCode")
+    message = bot_message(written)
+    return {name: message[name] for name in kept} | {"errorCode": 20001, "errorMessage": "over quota"}
+
+
+def pressed_answer(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables a press was answered with; DingTalk shows them to the person who pressed only.
+
+    An acknowledgement of the Stream carries the answer as JSON under `response`, an HTTP answer is it.
+    """
+    response = json.loads(answer["data"] or "{}").get("response") if "data" in answer else answer
     card = response.get("cardData") if isinstance(response, dict) else None
     params = card.get("cardParamMap") if isinstance(card, dict) else None
     return {str(name): str(value) for name, value in params.items()} if isinstance(params, dict) else {}

@@ -21,7 +21,8 @@ from aiohttp import web
 
 from bot.config import DingtalkSettings, TenantSettings, WecomSettings
 from bot.sandbox.changes import Changes
-from bot.sandbox.dingtalk_cloud import DingtalkCloud, NotConnected
+from bot.sandbox.dingtalk_cloud import DingtalkCloud
+from bot.sandbox.dingtalk_gateway import NotConnected
 from bot.sandbox.journeys import Journey, Journeys
 from bot.sandbox.keys import AGENT_ID, load_keys
 from bot.sandbox.phones import Phones

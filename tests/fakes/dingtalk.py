@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,13 @@ GROUP_SEND = "/v1.0/robot/groupMessages/send"
 DELIVER = "/v1.0/card/instances/createAndDeliver"
 CARD = "/v1.0/card/instances"
 WEBHOOK = "/robot/sendBySession"
+GROUP_ROBOT = "/robot/send"
+STREAMING = "/v1.0/card/streaming"
+REGISTER = "/v1.0/card/callbacks/register"
+UPLOAD = "/media/upload"
+DOWNLOAD = "/v1.0/robot/messageFiles/download"
+USER = "/topapi/v2/user/get"
+BY_MOBILE = "/topapi/v2/user/getbymobile"
 SECRET = "s3cret-of-the-app"
 
 
@@ -93,11 +101,15 @@ class FakeDingtalk:
             link.request.transport.abort()
         await until(lambda: not self.cloud.links)
 
-    async def disconnect(self) -> None:
+    async def goodbye(self) -> None:
         """Say goodbye as DingTalk does every few hours: no messageId, no time."""
         frame = {"specVersion": "1.0", "type": "SYSTEM", "headers": {"topic": "disconnect"}}
         for link in list(self.cloud.links):
             await link.socket.send_str(json.dumps(frame | {"data": json.dumps({"reason": "connection is expired"})}))
+
+    async def disconnect(self) -> None:
+        """Say goodbye and wait until nobody listens."""
+        await self.goodbye()
         await until(lambda: not self.cloud.links)
 
     async def raw(self, text: str) -> None:
@@ -108,7 +120,8 @@ class FakeDingtalk:
     async def intercept(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        raw = await request.read()
+        form = request.content_type.startswith("multipart/")
+        raw = b"" if form else await request.read()  # a form is read where it is understood
         body = json.loads(raw) if raw else None
         self.calls.append(Call(request.method, request.path, dict(request.query), dict(request.headers), body))
         answers = self.planned.get(request.path)
@@ -131,17 +144,19 @@ async def until(happened: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 @asynccontextmanager
-async def fake_dingtalk(ping_seconds: float = 25.0) -> AsyncIterator[FakeDingtalk]:
+async def fake_dingtalk(
+    ping_seconds: float = 25.0, clock: Callable[[], float] = time.time
+) -> AsyncIterator[FakeDingtalk]:
     """Serve a fake DingTalk on a free port, in this loop."""
     phones = Phones()
-    cloud = DingtalkCloud(phones, "dingfake", SECRET, "dingfake", ping_seconds=ping_seconds)
+    cloud = DingtalkCloud(phones, "dingfake", SECRET, "dingfake", clock, ping_seconds)
     fake = FakeDingtalk("", cloud, phones)
     app = web.Application(middlewares=[fake.intercept])
     cloud.add_to(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    fake.base = cloud.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield fake
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,12 +15,36 @@ from bot.config import DingtalkSettings
 from bot.loopback import loopback_site
 from bot.platforms.dingtalk.platform import DingtalkPlatform
 from bot.platforms.dingtalk.stream import DingtalkStream
+from bot.sandbox.dingtalk_cards import STREAMING_TEMPLATE
 from bot.sandbox.dingtalk_cloud import DingtalkCloud
 from bot.sandbox.phones import Phones
 from handlers.messages import Text, Update
-from tests.fakes.dingtalk import BATCH_SEND, CARD, DELIVER, GATEWAY, GROUP_SEND, SECRET, TOKEN, WEBHOOK, until
+from tests.fakes.dingtalk import (
+    BATCH_SEND,
+    BY_MOBILE,
+    CARD,
+    DELIVER,
+    GATEWAY,
+    GROUP_SEND,
+    REGISTER,
+    SECRET,
+    STREAMING,
+    TOKEN,
+    UPLOAD,
+    USER,
+    WEBHOOK,
+    until,
+)
 
 TEMPLATE = "1366a1eb-bc54-4859-ac88-517c56a9acb1.schema"
+LINK = '{"title": "t", "text": "x", "picUrl": "", "messageUrl": "https://x.cn"}'
+FILE = '{"mediaId": "@never", "fileName": "a.pdf", "fileType": "pdf"}'
+PNG = b"\x89PNG\r\n\x1a\n and more"
+
+
+def full(*buttons: Any) -> dict[str, Any]:
+    """Card data with these buttons."""
+    return {"cardParamMap": {"sys_full_json_obj": json.dumps({"msgButtons": buttons})}}
 
 
 class Clock:
@@ -83,6 +108,7 @@ def card(**fields: Any) -> dict[str, Any]:
         "callbackType": "STREAM",
         "cardData": {"cardParamMap": {"title": "t", "markdown": "m"}},
         "openSpaceId": "dtv1.card//IM_ROBOT.u1",
+        "imRobotOpenSpaceModel": {"supportForward": False},
         "imRobotOpenDeliverModel": {"spaceType": "IM_ROBOT", "robotCode": "dingfake"},
     } | fields
 
@@ -99,6 +125,13 @@ def card(**fields: Any) -> dict[str, Any]:
         ({"msgParam": '{"text": "x"}'}, "invalidParameter.msgParam.invalid"),
         ({"msgKey": "sampleUnheardOf"}, "invalidParameter.msgParam.invalid"),
         ({"msgParam": '{"title": "t", "text": "' + "字" * 5000 + '"}'}, "invalidParameter.msgParam.tooLong"),
+        ({"msgParam": '{"title": "t", "text": 7}'}, "invalidParameter.msgParam.invalid"),
+        ({"msgKey": "sampleText", "msgParam": '{"content": "你好"}'}, "200"),
+        ({"msgKey": "sampleImageMsg", "msgParam": '{"photoURL": "https://x.cn/1.png"}'}, "200"),
+        ({"msgKey": "sampleImageMsg", "msgParam": '{"photoURL": "@never"}'}, "invalidParameter.msgParam.invalid"),
+        ({"msgKey": "sampleLink", "msgParam": LINK}, "200"),
+        ({"msgKey": "sampleLink", "msgParam": '{"title": "t", "text": "x"}'}, "invalidParameter.msgParam.invalid"),
+        ({"msgKey": "sampleFile", "msgParam": FILE}, "invalidParameter.msgParam.invalid"),
     ],
 )
 async def test_robot_messages(caller: Caller, fields: dict[str, Any], code: str) -> None:
@@ -120,6 +153,15 @@ async def test_a_group_the_robot_is_not_in(caller: Caller) -> None:
         ({"cardData": {"cardParamMap": {"count": 1}}}, "param.cardDataInvalid"),
         ({"cardData": {"cardParamMap": {"sys_full_json_obj": "{"}}}, "param.cardDataInvalid"),
         ({"cardData": None}, "param.cardDataInvalid"),
+        ({"cardData": {"cardParamMap": {"k" * 101: "v"}}}, "param.cardDataInvalid"),
+        ({"cardData": {"cardParamMap": {"sys_full_json_obj": "[]"}}}, "param.cardDataInvalid"),
+        ({"cardData": full({"text": "上架", "id": "launch", "request": True})}, "200"),
+        ({"cardData": full({"text": "上架", "id": "launch1", "request": True})}, "param.cardDataInvalid"),
+        ({"cardData": full({"text": "上架", "id": "launch"})}, "param.cardDataInvalid"),
+        ({"cardData": full({"id": "launch", "request": True})}, "param.cardDataInvalid"),
+        ({"cardData": full({"text": "打开", "url": "https://x.cn"})}, "200"),
+        ({"imRobotOpenSpaceModel": None}, "param.spaceDeliverModelEmpty"),
+        ({"imRobotOpenDeliverModel": None}, "param.openDeliverModelEmpty"),
         ({"openSpaceId": "u1"}, "param.openSpaceIdInvalid"),
         ({"openSpaceId": "dtv1.card//IM_GROUP.cidGroup=="}, "param.spaceDeliverModelEmpty"),
         ({"imRobotOpenDeliverModel": {"robotCode": "other"}}, "invalidParameter.robotCode.notExsit"),
@@ -134,8 +176,8 @@ async def test_a_second_card_of_one_id(caller: Caller) -> None:
 
 
 async def test_a_card_for_a_group_the_robot_is_not_in_is_created_and_not_delivered(caller: Caller) -> None:
-    model = {"imGroupOpenDeliverModel": {"robotCode": "dingfake"}, "openSpaceId": "dtv1.card//IM_GROUP.cidOther=="}
-    status, answer = await caller.call(DELIVER, card(**model))
+    models = {"imGroupOpenSpaceModel": {}, "imGroupOpenDeliverModel": {"robotCode": "dingfake"}}
+    status, answer = await caller.call(DELIVER, card(**models, openSpaceId="dtv1.card//IM_GROUP.cidOther=="))
     assert (status, answer["result"]["deliverResults"][0]["success"]) == (200, False)
 
 
@@ -215,3 +257,119 @@ async def test_the_real_client_works_with_a_base_address_that_has_a_path(caller:
     await platform.send(updates[0].address, platform.render(Text("在的"))[0])
     await stream.stop()
     assert [shown.payload["text"] for shown in caller.phones.screen("dingtalk", "u1")] == ["你好", "在的"]
+
+
+async def test_more_than_twenty_calls_a_second_of_one_api_are_throttled(caller: Caller) -> None:
+    codes = [await caller.code(BATCH_SEND, message()) for _ in range(22)]
+    assert codes == ["200"] * 20 + ["Forbidden.AccessDenied.QpsLimitForAppkeyAndApi"] * 2
+    assert await caller.code(DELIVER, card()) == "200"  # another API has a rate of its own
+    caller.clock.now += 1.01
+    assert await caller.code(BATCH_SEND, message()) == "200"
+
+
+async def test_a_spent_quota_refuses_every_call_and_empties_every_message(caller: Caller) -> None:
+    caller.cloud.door.quota_spent = True
+    status, answer = await caller.call(BATCH_SEND, message())
+    assert (status, answer["code"]) == (403, "Forbidden.AccessDenied.ApiCountLimitForOrg")
+
+
+def step(**fields: Any) -> dict[str, Any]:
+    return {"outTrackId": "c-1", "guid": "g1", "key": "msgContent", "content": "好", "isFull": True} | fields
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({}, "200"),
+        ({"outTrackId": "c-2"}, "param.cardNotExist"),
+        ({"guid": ""}, "param.stream.content"),
+        ({"isFull": False}, "param.stream.content"),
+        ({"content": 7}, "param.stream.content"),
+        ({"content": "字" * 20_001}, "param.stream.content"),
+    ],
+)
+async def test_steps_of_a_streaming_card(caller: Caller, fields: dict[str, Any], code: str) -> None:
+    await caller.call(DELIVER, card(cardTemplateId=STREAMING_TEMPLATE))
+    assert await caller.code(STREAMING, step(**fields), "PUT") == code
+
+
+async def test_a_step_is_taken_once_and_none_after_the_last(caller: Caller) -> None:
+    await caller.call(DELIVER, card(cardTemplateId=STREAMING_TEMPLATE))
+    for fields in ({}, {"content": "又"}, {"guid": "g2", "content": "好了", "isFinalize": True}):
+        assert await caller.code(STREAMING, step(**fields), "PUT") == "200"
+    assert await caller.code(STREAMING, step(guid="g3"), "PUT") == "param.stream.finished"
+    [shown] = caller.phones.find("dingtalk", "c-1")
+    assert (shown.payload["cardParamMap"]["msgContent"], shown.payload["cardParamMap"]["flowStatus"]) == ("好了", "3")
+
+
+async def test_a_route_is_registered_once_unless_it_is_forced(caller: Caller) -> None:
+    route = {"callbackRouteKey": "r", "callbackUrl": "https://x.cn/card", "apiSecret": "s"}
+    assert await caller.code(REGISTER, route) == "200"
+    assert await caller.code(REGISTER, route) == "param.callbackRouteKeyExist"
+    assert await caller.code(REGISTER, route | {"forceUpdate": True}) == "200"
+    assert await caller.code(REGISTER, route | {"callbackUrl": "x.cn"}) == "param.callbackUrlInvalid"
+
+
+async def upload(caller: Caller, data: bytes, kind: str = "image", token: str = "", field: str = "media") -> int:
+    """Upload as the old API wants it and return its errcode."""
+    query = {"access_token": token or caller.token, "type": kind}
+    response = await caller.http.post(caller.base + UPLOAD, params=query, files={field: ("a.png", data)})
+    return int(response.json()["errcode"])
+
+
+@pytest.mark.parametrize(
+    ("data", "fields", "errcode"),
+    [
+        (PNG, {}, 0),
+        (PNG, {"token": "stale"}, 40014),
+        (PNG, {"kind": "hologram"}, 40004),
+        (PNG, {"field": "file"}, 40035),
+        (b"no picture", {}, 40005),
+        (b"", {"kind": "file"}, 40005),
+        (b"a sheet", {"kind": "file"}, 0),
+        (PNG + bytes(2 * 2**20), {"kind": "voice"}, 40006),
+    ],
+)
+async def test_uploads(caller: Caller, data: bytes, fields: dict[str, str], errcode: int) -> None:
+    assert await upload(caller, data, **fields) == errcode
+
+
+async def test_a_picture_is_no_file_and_a_file_no_picture(caller: Caller) -> None:
+    await upload(caller, PNG)
+    await upload(caller, b"a sheet", "file")
+    picture, sheet = caller.cloud.media.uploads
+    as_file = json.dumps({"mediaId": picture, "fileName": "a.pdf", "fileType": "pdf"})
+    as_picture = json.dumps({"photoURL": sheet})
+    unheard_of = json.dumps({"mediaId": sheet, "fileName": "a.exe", "fileType": "exe"})
+    for key, param in (("sampleFile", as_file), ("sampleImageMsg", as_picture), ("sampleFile", unheard_of)):
+        body = message(msgKey=key, msgParam=param)
+        assert await caller.code(BATCH_SEND, body) == "invalidParameter.msgParam.invalid"
+
+
+@pytest.mark.parametrize(
+    ("body", "errcode"),
+    [
+        ({"msgtype": "text", "text": {"content": "好"}}, 0),
+        ({"msgtype": "link", "link": {"title": "t", "text": "x", "messageUrl": "https://x.cn", "picUrl": ""}}, 0),
+        ({"msgtype": "link", "link": {"title": "t"}}, 400106),
+        ({"msgtype": "feedCard", "feedCard": {"links": [{"title": "t", "messageURL": "u", "picURL": ""}]}}, 400106),
+        ({"msgtype": "image", "image": {}}, 400105),
+        ({"msgtype": "text", "text": {"content": "字" * 7000}}, 460101),
+    ],
+)
+async def test_what_a_session_webhook_takes(caller: Caller, body: dict[str, Any], errcode: int) -> None:
+    session = caller.cloud.open_session(caller.base, "u1")
+    assert (await caller.http.post(session.url, json=body)).json()["errcode"] == errcode
+
+
+async def test_the_book_knows_people_by_id_and_by_number(caller: Caller) -> None:
+    caller.cloud.book.add("u1", "张三", "13800000001")
+    for path, body, errcode in (
+        (USER, {"userid": "u1"}, 0),
+        (USER, {"userid": "u2"}, 33012),
+        (BY_MOBILE, {"mobile": "13800000001"}, 0),
+        (BY_MOBILE, {"mobile": "13800000002"}, 60121),
+        (BY_MOBILE, {"mobile": "1"}, 40104),
+    ):
+        response = await caller.http.post(caller.base + path, params={"access_token": caller.token}, json=body)
+        assert response.json()["errcode"] == errcode

@@ -10,10 +10,11 @@ import httpx
 import pytest
 
 from bot.platforms.base import CardRef
+from bot.platforms.dingtalk.arrivals import PRESS_TAKEN
 from bot.platforms.dingtalk.platform import DingtalkPlatform
 from bot.platforms.dingtalk.stream import DingtalkStream
-from bot.sandbox.dingtalk_cloud import NotConnected
 from bot.sandbox.dingtalk_frames import card_press
+from bot.sandbox.dingtalk_gateway import NotConnected
 from handlers.messages import Button, Card, Press, Text, Update
 from tests.fakes.dingtalk import BATCH_SEND, TOKEN, WEBHOOK, FakeDingtalk, fake_dingtalk, until
 
@@ -78,7 +79,7 @@ async def test_a_press_comes_back_and_the_card_changes_in_place(dingtalk: FakeDi
     ack = await dingtalk.cloud.press("u1", "c-1", "launch")
     pressed = room.updates[1]
     assert (pressed.press, pressed.address.user_id) == (Press("c-1", "launch"), "u1")
-    assert (ack["code"], json.loads(ack["data"])) == (200, {"response": {}})
+    assert (ack["code"], json.loads(ack["data"])) == (200, {"response": PRESS_TAKEN})
     await room.platform.update_card(pressed.address, DONE, CardRef("c-1"))
     [card] = dingtalk.screen("u1")
     assert "已上架 · 券 123" in card["cardParamMap"]["markdown"]

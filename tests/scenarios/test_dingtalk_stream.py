@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from bot.logs import QUIET
+from bot.platforms.dingtalk.link import StreamTiming
 from bot.platforms.dingtalk.sdk import Reconnect
-from bot.platforms.dingtalk.stream import DingtalkStream, StreamTiming
+from bot.platforms.dingtalk.stream import DingtalkStream
 from bot.sandbox.dingtalk_frames import MESSAGE_TOPIC, PRESS_TOPIC
+from db.engine import Database
+from db.models import Usage
 from handlers.messages import Update
 from tests.fakes.dingtalk import GATEWAY, SECRET, FakeDingtalk, Planned, fake_dingtalk, until
+from tests.rows import small_chain
+from tests.services import services_of
 
 FAST = StreamTiming(
     gateway=1.0, idle=30.0, unauthorised=0.05, drain=0.5, reconnect=Reconnect(first=0.02, most=0.1, jitter=0.0)
@@ -126,6 +134,70 @@ async def test_after_every_kind_of_ending_the_next_message_arrives(
     assert len(dingtalk.called(GATEWAY)) == 2  # each ticket works once
 
 
+OLD = StreamTiming(drain=0.5, handover=1.0, settled=0.0, reconnect=FAST.reconnect)
+
+
+async def test_the_next_connection_is_open_before_one_that_ends_is_left(dingtalk: FakeDingtalk, inbox: Inbox) -> None:
+    async with streaming(dingtalk, inbox, OLD):
+        await dingtalk.connected()
+        before = dingtalk.cloud.links[0]
+        await dingtalk.goodbye()
+        await until(lambda: before not in dingtalk.cloud.links)
+        assert len(dingtalk.cloud.links) == 1  # there was no moment without one
+        await dingtalk.cloud.say("u1", "还在吗")
+    assert inbox.texts == ["还在吗"]
+
+
+async def test_what_comes_while_a_connection_is_handed_over_is_committed_and_acknowledged(
+    dingtalk: FakeDingtalk, inbox: Inbox
+) -> None:
+    gate = asyncio.Event()
+    inbox.before = gate.wait
+    async with streaming(dingtalk, inbox, OLD):
+        await dingtalk.connected()
+        before = dingtalk.cloud.links[0]
+        push = asyncio.create_task(dingtalk.cloud.push(MESSAGE_TOPIC, message("msg1"), link=before, seconds=2))
+        await until(lambda: inbox.deliveries == 1)
+        await dingtalk.goodbye()
+        await dingtalk.connected(2)
+        gate.set()
+        assert (await push)["code"] == 200
+    assert inbox.texts == ["你好"]
+
+
+async def test_a_connection_that_ends_while_the_gateway_is_closed_is_left_all_the_same(
+    dingtalk: FakeDingtalk, inbox: Inbox
+) -> None:
+    async with streaming(dingtalk, inbox, replace(OLD, handover=0.1)):
+        await dingtalk.connected()
+        dingtalk.plan(GATEWAY, *[Planned(503, "<html>")] * 6)
+        await dingtalk.goodbye()
+        await until(lambda: not dingtalk.cloud.links)
+        await dingtalk.connected()
+        await dingtalk.cloud.say("u1", "还在吗")
+    assert inbox.texts == ["还在吗"]
+
+
+async def test_a_server_that_says_goodbye_at_once_is_met_with_pauses(dingtalk: FakeDingtalk, inbox: Inbox) -> None:
+    paused = StreamTiming(drain=0.5, reconnect=Reconnect(first=0.2, most=0.2, jitter=0.0))
+    async with streaming(dingtalk, inbox, paused):
+        for _ in range(3):
+            await dingtalk.connected()
+            await dingtalk.disconnect()
+        assert len(dingtalk.called(GATEWAY)) == 3
+
+
+async def test_stopping_in_the_middle_of_a_handover_leaves_no_task(dingtalk: FakeDingtalk, inbox: Inbox) -> None:
+    before = asyncio.all_tasks()
+    async with streaming(dingtalk, inbox, OLD):
+        await dingtalk.connected()
+        dingtalk.plan(GATEWAY, Planned(200, "", delay=3))
+        await dingtalk.goodbye()
+        await until(lambda: len(dingtalk.called(GATEWAY)) == 2)
+    await until(lambda: not dingtalk.cloud.links)
+    await until(lambda: not {task for task in asyncio.all_tasks() - before if "dingtalk" in repr(task.get_coro())})
+
+
 async def test_wrong_credentials_then_a_throttle_page_then_good(dingtalk: FakeDingtalk, inbox: Inbox) -> None:
     dingtalk.plan(GATEWAY, Planned(401, {"code": "authFailed"}, delay=0.02), Planned(200, "<html>限流</html>"))
     seen: list[str] = []
@@ -214,7 +286,7 @@ async def test_stop_lets_a_commit_finish_and_leaves_no_task(dingtalk: FakeDingta
         push = asyncio.create_task(dingtalk.cloud.push(MESSAGE_TOPIC, message("msg1"), seconds=0.3))
         await until(lambda: inbox.deliveries == 1)
     assert inbox.texts == ["你好"]
-    await asyncio.gather(push, return_exceptions=True)
+    assert (await push)["code"] == 200  # the ack leaves before the socket is closed
     await until(lambda: not dingtalk.cloud.links)
     await until(lambda: not {task for task in asyncio.all_tasks() - before if "dingtalk" in repr(task.get_coro())})
     assert len(dingtalk.called(GATEWAY)) == 1  # no reconnect after stop
@@ -238,10 +310,44 @@ async def test_a_message_over_quota_is_acknowledged_counted_and_not_handled(
     spent = {"errorCode": 20001, "errorMessage": "quota", "msgtype": "text", "msgId": "m", "senderStaffId": "u1"}
     async with streaming(dingtalk, inbox) as stream:
         await dingtalk.connected()
-        ack = await dingtalk.cloud.push(MESSAGE_TOPIC, spent)
-        assert stream.status.over_quota == 1
-    assert ack["code"] == 200
+        dingtalk.cloud.door.quota_spent = True
+        acks = [await dingtalk.cloud.say("u1", "最近7天GMV"), await dingtalk.cloud.push(MESSAGE_TOPIC, spent)]
+        acks.append(await dingtalk.cloud.push(PRESS_TOPIC, {"errCode": 20001, "errMsg": "quota"}))
+        assert stream.status.over_quota == 3
+    assert [ack["code"] for ack in acks] == [200, 200, 200]
     assert inbox.deliveries == 0
+
+
+async def test_what_arrives_is_counted_and_its_webhook_sealed(
+    dingtalk: FakeDingtalk, inbox: Inbox, database: Database
+) -> None:
+    await small_chain(database)
+    services = services_of(database)
+    stream = DingtalkStream(dingtalk.settings(), "demo", inbox.receive, FAST, services=services)
+    stream.start()
+    await dingtalk.connected()
+    await dingtalk.cloud.say("u1", "你好", msgId="msgSAME")
+    await dingtalk.cloud.say("u1", "你好", msgId="msgSAME")
+    await stream.stop()
+    await services.usage.flush()
+    async with database.read() as session:
+        assert [(row.platform, row.what, row.count) for row in await session.scalars(select(Usage))] == [
+            ("dingtalk", "received", 2)
+        ]
+    sealed = inbox.updates[0].address.hints["sessionWebhook"]
+    assert "sendBySession" not in sealed
+    assert "sendBySession" in services.sealer.open(sealed)
+
+
+async def test_a_backlog_from_before_an_outage_is_committed_without_its_words(
+    dingtalk: FakeDingtalk, inbox: Inbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with streaming(dingtalk, inbox):
+        await dingtalk.connected()
+        await dingtalk.cloud.say("u1", "最近7天GMV", createAt=int((time.time() - 1860) * 1000))
+    [update] = inbox.updates
+    assert (update.kind, update.note, update.text) == ("other", "stale", "")
+    assert "dingtalk.stale" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("data", [[], "text", {"text": {"content": "no id"}}])

@@ -11,13 +11,14 @@ from typing import ClassVar
 import pytest
 from sqlalchemy import select
 
+from bot.answering import TOO_OLD
 from bot.delivery import TOO_LATE
 from bot.dispatch import APOLOGY
 from bot.platforms.base import Refused, TryLater, Unknown
 from db.engine import Database
 from db.models import CardRow, Conversation, Inbox, Message, Outbox
 from handlers.intents import Intent
-from handlers.messages import Address, Button, Card, Press, Reply, Update
+from handlers.messages import STALE, Address, Button, Card, Press, Reply, Update
 from handlers.router import Router
 from handlers.turn import Turn
 from tests.fakes.platform import FakePlatform
@@ -236,3 +237,13 @@ async def test_an_interrupted_send_is_repeated_only_where_that_is_safe(
     await stage.run()
 
     assert [status for status, _ in await stage.outbox()] == [ends]
+
+
+async def test_a_message_that_came_too_late_is_not_answered_and_says_why(stage: Stage) -> None:
+    address = Address("wecom", "user:manager1", "manager1")
+    await stage.receive(Update("demo", "m1", "other", address, stage.now, note=STALE))
+    await stage.run()
+
+    assert stage.platform.sent == []
+    (row,) = await stage.rows(select(Inbox))
+    assert (row.status, row.error) == ("dead", TOO_OLD)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.platforms.dingtalk.decode import Undecodable, decode_message, decode_press, is_over_quota
+from bot.platforms.dingtalk.decode import decode_message, decode_press, is_over_quota
+from bot.platforms.dingtalk.raw import Undecodable
 from handlers.codec import dump_update, load_update
-from handlers.messages import Press, Update
+from handlers.messages import Attachment, Press, Update
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "dingtalk"
-NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+NOW = datetime(2025, 11, 21, 0, 30, 1, tzinfo=UTC)  # a second after the recorded messages
 
 
 def recorded(name: str) -> dict[str, Any]:
@@ -46,20 +51,70 @@ def test_words_become_text(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "note"),
+    ("name", "attachment"),
     [
-        ("message__rich_text_picture_only", "richText"),
-        ("message__audio_not_understood", "audio"),
-        ("message__picture", "picture"),
-        ("message__file", "file"),
-        ("message__video", "video"),
-        ("message__unknown", "unknownMsgType"),
-        ("message__without_type", "no msgtype"),
+        ("message__rich_text_picture_only", Attachment("image", reference="d")),
+        ("message__audio_not_understood", Attachment("voice", reference="d")),
+        ("message__picture", Attachment("image", reference="d")),
+        ("message__file", Attachment("file", "a.pdf", "d")),
+        ("message__video", Attachment("video", reference="d")),
     ],
 )
-def test_what_has_no_words_is_named(name: str, note: str) -> None:
+def test_what_has_no_words_is_an_attachment(name: str, attachment: Attachment) -> None:
+    update = decoded(name)
+    assert (update.kind, update.text, update.attachments) == ("media", "", (attachment,))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("message__rich_text", "image"), ("message__audio", "voice")])
+def test_words_with_something_beside_them_keep_both(name: str, kind: str) -> None:
+    update = decoded(name)
+    assert (update.kind, [one.kind for one in update.attachments]) == ("text", [kind])
+
+
+@pytest.mark.parametrize(
+    ("name", "note"), [("message__unknown", "unknownMsgType"), ("message__without_type", "no msgtype")]
+)
+def test_what_we_have_never_heard_of_is_named(name: str, note: str) -> None:
     update = decoded(name)
     assert (update.kind, update.note, update.text) == ("other", note, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "quote"),
+    [
+        ("message__quotes_text", "最近7天 GMV 12,345"),
+        ("message__quotes_rich_text", "看看这个"),
+        ("message__quotes_file", "排班表.xlsx"),
+        ("message__quotes_picture", ""),
+        ("message__text", ""),
+    ],
+)
+def test_the_message_it_replies_to_is_quoted(name: str, quote: str) -> None:
+    update = decoded(name)
+    assert (update.kind, update.quote) == ("text", quote)
+
+
+def test_what_lay_somewhere_for_half_an_hour_is_stale_and_has_no_words() -> None:
+    late = decode_message(recorded("message__text"), "acme", NOW + timedelta(minutes=31))
+    assert (late.kind, late.note, late.text, late.dedupe_key) == (
+        "other",
+        "stale",
+        "",
+        decoded("message__text").dedupe_key,
+    )
+    soon = decode_message(recorded("message__text"), "acme", NOW + timedelta(minutes=29))
+    assert soon.kind == "text"
+
+
+@pytest.mark.parametrize("created_at", [None, "", "soon", -1, 10**40, {}, True])
+def test_a_message_whose_age_is_not_known_is_taken(created_at: Any) -> None:
+    assert decoded("message__text", createAt=created_at).kind == "text"
+
+
+def test_the_session_webhook_is_sealed_before_it_is_kept() -> None:
+    update = decode_message(recorded("message__text"), "acme", NOW, seal=lambda text: f"sealed {len(text)}")
+    assert update.address.hints["sessionWebhook"] == "sealed 58"
+    assert "oapi.dingtalk.com" not in json.dumps(dump_update(update))
 
 
 def test_one_to_one_is_the_conversation_of_the_person() -> None:
@@ -127,11 +182,15 @@ def test_odd_content_is_not_an_error(content: Any) -> None:
 def test_over_quota_is_seen_before_anything_is_read() -> None:
     assert is_over_quota(recorded("message__over_quota"))
     assert is_over_quota({"errorCode": "20001"})
+    assert is_over_quota({"errCode": 20001, "errMsg": "over quota"})
+    assert not is_over_quota({"errorCode": True})
     assert not is_over_quota(recorded("message__text"))
     assert not is_over_quota(["errorCode"])
 
 
-@pytest.mark.parametrize("where", ["content_string", "content_object", "value_only", "top_level_action", "in_params"])
+@pytest.mark.parametrize(
+    "where", ["content_string", "content_object", "value_only", "top_level_action", "in_params", "own_template"]
+)
 def test_a_press_is_found_wherever_the_client_put_it(where: str) -> None:
     update = pressed(f"press__{where}")
     assert (update.kind, update.press) == ("press", Press("c-42", "launch"))
@@ -140,6 +199,12 @@ def test_a_press_is_found_wherever_the_client_put_it(where: str) -> None:
 
 def test_the_index_of_a_button_in_an_array_is_left_for_the_card_to_judge() -> None:
     assert pressed("press__array_suffix").press == Press("c-42", "launch0")
+
+
+@pytest.mark.parametrize("index", ["", "0", "12"])
+def test_a_button_that_stands_for_an_option_says_what_was_chosen(index: str) -> None:
+    content = {"cardPrivateData": {"actionIds": [f"pick:submit:how%3A=by%20phone:{index}"], "params": {}}}
+    assert pressed("press__content_object", content=content).press == Press("c-42", "submit", {"how:": ("by phone",)})
 
 
 def test_pressing_again_is_another_press_and_the_same_frame_is_not() -> None:
@@ -168,3 +233,40 @@ def test_a_press_without_a_frame_id_is_known_by_its_content() -> None:
 def test_a_press_that_names_no_card_button_or_person_is_refused(name: str, fields: dict[str, Any]) -> None:
     with pytest.raises(Undecodable):
         pressed(name, **fields)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+RECORDED = sorted(path.stem for path in FIXTURES.glob("*__*.json") if path.stem.startswith(("message", "press")))
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> Any:
+    """A recorded payload in which something, somewhere, is something else."""
+    value: Any = recorded(draw(st.sampled_from(RECORDED)))
+    place = value
+    while isinstance(place, dict) and place:
+        name = draw(st.sampled_from(sorted(place)))
+        if draw(st.booleans()) or not isinstance(place[name], dict):
+            replaced: Any = draw(JSON | st.just(json.dumps(draw(JSON))))
+            place[name] = replaced
+            break
+        place = place[name]
+    return value
+
+
+@given(mutated() | JSON)
+def test_nothing_but_undecodable_ever_comes_out(data: Any) -> None:
+    with contextlib.suppress(Undecodable):
+        assert_storable(decode_message(data, "acme", NOW))
+    with contextlib.suppress(Undecodable):
+        assert_storable(decode_press(data, "acme", NOW, "frame-1"))
+
+
+def assert_storable(update: Update) -> None:
+    stored = json.dumps(dataclasses.asdict(update), ensure_ascii=False, default=str)
+    stored.encode()
+    assert load_update(json.loads(stored)) == update

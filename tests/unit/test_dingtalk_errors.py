@@ -7,9 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.platforms.base import Refused, SendError, TryLater, Unknown
+from bot.platforms.base import RateLimited, Refused, SendError, TryLater, Unknown
 from bot.platforms.dingtalk.errors import (
     CardExists,
+    NobodyThere,
     SessionGone,
     TokenExpired,
     WrongCredentials,
@@ -29,17 +30,20 @@ def error_of(status: int, body: dict[str, Any] | str, *, repeatable: bool = Fals
 @pytest.mark.parametrize(
     ("status", "body", "kind", "after"),
     [
-        (403, {"code": FORBIDDEN + "QpsLimitForAppkeyAndApi"}, TryLater, 2),
-        (403, {"code": FORBIDDEN + "QpmLimitForAppkeyAndApi"}, TryLater, 60),
-        (403, {"code": FORBIDDEN + "QpsLimitForApi"}, TryLater, 5),
-        (200, {"errcode": 90018, "errmsg": "x"}, TryLater, 2),
+        (403, {"code": FORBIDDEN + "QpsLimitForAppkeyAndApi"}, RateLimited, 2),
+        (403, {"code": FORBIDDEN + "QpmLimitForAppkeyAndApi"}, RateLimited, 60),
+        (403, {"code": FORBIDDEN + "QpsLimitForApi"}, RateLimited, 5),
+        (400, {"code": "send.too.fast"}, RateLimited, 60),
+        (200, {"errcode": 90018, "errmsg": "x"}, RateLimited, 2),
+        (200, {"errcode": 88, "errmsg": "x", "sub_code": "90018"}, RateLimited, 2),
+        (200, {"errcode": 130101, "errmsg": "send too fast"}, RateLimited, 600),
         (200, {"errcode": -1, "errmsg": "x"}, TryLater, 10),
         (500, {"code": "system.busy"}, TryLater, 10),
-        (429, {}, TryLater, 10),
+        (429, {}, RateLimited, 5),
         (500, "<html>", TryLater, 10),
         (200, "<html>限流</html>", TryLater, 300),
         (403, "<html>限流</html>", TryLater, 300),
-        (200, {"status": 1111, "wait": 5, "source": "x5", "punish": "deny"}, TryLater, 300),
+        (200, {"status": 1111, "wait": 5, "source": "x5", "punish": "deny"}, RateLimited, 300),
         (400, {"code": "InvalidAuthentication"}, TokenExpired, 1),
         (400, {"code": "invalidClientIdOrSecret"}, WrongCredentials, 300),
     ],
@@ -59,7 +63,7 @@ def test_what_may_be_taken_later(status: int, body: Any, kind: type[TryLater], a
         (200, {"errcode": 460101}, Refused),
         (400, {"code": "param.templateNotExist"}, Refused),
         (400, {"code": "param.cardAlreadyExist"}, CardExists),
-        (400, {"code": "staffId.notExisted"}, Refused),
+        (400, {"code": "staffId.notExisted"}, NobodyThere),
         (400, {"code": "something.new"}, Refused),
         (404, "<html>not found</html>", Refused),
     ],
@@ -87,6 +91,18 @@ def test_a_missing_permission_names_its_scopes() -> None:
     error = error_of(403, body)
     assert isinstance(error, Refused)
     assert error.reason == "钉钉应用缺少权限：qyapi_robot_sendmsg"
+
+
+def test_the_old_api_names_a_missing_permission_by_its_sub_code() -> None:
+    error = error_of(200, {"errcode": 88, "errmsg": "ding talk error", "sub_code": "60011"})
+    assert isinstance(error, Refused)
+    assert error.reason == "钉钉应用缺少权限：通讯录"
+
+
+@pytest.mark.parametrize("code", [15, 88])
+def test_the_old_gateway_giving_up_leaves_open_whether_it_arrived(code: int) -> None:
+    assert type(error_of(200, {"errcode": code, "errmsg": "timeout"})) is Unknown
+    assert type(error_of(200, {"errcode": code, "errmsg": "timeout"}, repeatable=True)) is TryLater
 
 
 def test_an_unknown_refusal_names_its_code() -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 AN_ERROR_BEFORE_THE_FIRST_CONNECTION = """
-import asyncio, sys
+import asyncio, contextlib, sys
 from bot.platforms.dingtalk.sdk import Hooks, Reconnect, new_client, quiet_logger
 
 asked = []
@@ -20,7 +20,8 @@ async def never(data, message_id):
 
 async def main():
     assert "dingtalk_stream" not in sys.modules, "the SDK is loaded before it is needed"
-    hooks = Hooks(open_connection, lambda: None, never, never)
+    nothing = lambda: None
+    hooks = Hooks(open_connection, nothing, nothing, contextlib.nullcontext, lambda: False, never, never)
     client = new_client("id", "secret", hooks, Reconnect(0.01, 0.01, 0.0), quiet_logger("acme"))
     running = asyncio.create_task(client.start())
     async with asyncio.timeout(5):

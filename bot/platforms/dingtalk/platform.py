@@ -8,40 +8,38 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import httpx
-import structlog
 
-from bot.cards.dingtalk import card_params, render
+from bot.cards.dingtalk import render
+from bot.cards.dingtalk_card import card_params
+from bot.cards.picture import TablePictures
 from bot.config import DingtalkSettings
-from bot.platforms.base import CardRef, PlainChannel, Rate, Receipt, Refused, TryLater
-from bot.platforms.dingtalk.client import TIMEOUT, DingtalkClient
-from bot.platforms.dingtalk.decode import PLATFORM
-from bot.platforms.dingtalk.errors import SessionGone
+from bot.platforms.base import CardRef, LiveText, PlainChannel, Rate, Receipt, SendError
+from bot.platforms.dingtalk.arrivals import Arrivals, Receive
+from bot.platforms.dingtalk.calls import TIMEOUT, DingtalkCalls
+from bot.platforms.dingtalk.card_sender import CardSender
+from bot.platforms.dingtalk.cards import DingtalkCards
+from bot.platforms.dingtalk.contacts import DingtalkContacts
+from bot.platforms.dingtalk.decode import PLATFORM, one_to_one
+from bot.platforms.dingtalk.live import LiveCards
+from bot.platforms.dingtalk.media import DingtalkMedia
+from bot.platforms.dingtalk.robot import USERS_PER_CALL, DingtalkRobot
+from bot.platforms.dingtalk.sender import Sender
+from bot.platforms.dingtalk.verify import card_secret, verify_message, verify_press
 from bot.platforms.services import Services
 from handlers.messages import Address, Card, Part
-
-log = structlog.get_logger()
-
-# A webhook this close to its end is not used any more.
-WEBHOOK_MARGIN_SECONDS = 120.0
-
-NOBODY = "不知道发给谁：这个人不在组织里"
-NOT_REACHED = "钉钉里没有这个人，或者不在应用的可见范围里"
-THROTTLED = "这个人收到的消息太多，钉钉暂时不送"
-THROTTLED_SECONDS = 60.0
-SENT_AS_TEXT = "这张卡片是以文字发出的，不能更新"
 
 
 class DingtalkPlatform(PlainChannel):
     """Sends and updates through one robot; without `services` nothing is shared with other replicas.
 
-    `client` is given by tests; it stays the giver's to close.
+    `client` is given by tests; it stays the giver's to close. Without `pictures` every table is a list.
     """
 
     name = PLATFORM
+    batch = USERS_PER_CALL
 
     def __init__(
         self,
@@ -49,126 +47,124 @@ class DingtalkPlatform(PlainChannel):
         client: httpx.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
         services: Services | None = None,
+        pictures: TablePictures | None = None,
     ) -> None:
+        self.tenant = services.tenant if services else ""
         self._settings = settings
+        self._services = services
+        self._pictures = pictures
         self._http = client or httpx.AsyncClient(timeout=TIMEOUT)
         self._owns_http = client is None
-        self._clock = clock
-        self._account = f"dingtalk:{settings.client_id}"
-        self._services = services
-        store = services.token_store(self._account) if services else None
-        self._client = DingtalkClient(settings, self._http, clock, store)
-        self._undelivered: set[str] = set()
+        self._account = f"{PLATFORM}:{settings.client_id}"
+        self._calls = self._open_calls(clock)
+        self._cards = DingtalkCards(settings, self._calls, f"daogou-{self.tenant}")
+        cache = services.media if services else None
+        self._media = DingtalkMedia(settings, self._calls, self._http, self._account, cache)
+        unseal = services.sealer.open if services else str
+        self._sender = Sender(DingtalkRobot(settings, self._calls), self._media, clock, unseal, pictures)
+        self._card_sender = CardSender(settings, self._cards, self._sender.send, services)
+        self._contacts = DingtalkContacts(self._calls, clock)
+        self._live = LiveCards(settings, self._cards, services) if services and settings.streaming_card else None
 
     def render(self, part: Part, card: CardRef | None = None) -> list[dict[str, Any]]:
-        """Return the bodies that show this part; see `bot.cards.dingtalk`."""
-        return render(part, card)
+        """Return the payloads that show this part; see `bot.cards.dingtalk`."""
+        return render(part, card, self._pictures)
 
     async def send(
         self, address: Address, payload: dict[str, Any], card: CardRef | None = None, *, key: str = ""
     ) -> Receipt:
-        """Send one body of `render`; the receipt of a card that went as text says so in its handle.
+        """Send one payload of `render`; the receipt of a card that went as text says so in its handle.
 
-        DingTalk drops no doubles by content, so `key` is not needed.
+        `key` finds the card on which a text was shown while it was written; the text ends it.
         """
         if payload["type"] == "card":
-            return await self._send_card(address, payload)
-        return await self._send_markdown(address, payload)
+            return await self._card_sender.send(address, payload, card)
+        if payload.get("streamed") and self._live and await self._live.finish(key, payload["text"]):
+            return Receipt()
+        return await self._sender.send(address, payload)
+
+    async def send_many(
+        self, addresses: Sequence[Address], payload: dict[str, Any], *, key: str = ""
+    ) -> Mapping[str, Receipt | SendError]:
+        """Send one payload to at most 20 people in one call; return what became of it by user id."""
+        return await self._sender.send_many([address.user_id for address in addresses], payload)
 
     async def update_card(self, address: Address, content: Card, card: CardRef) -> Receipt:
         """Make the card show `content` for everyone who has it."""
-        if card.handle.get("fallback"):
-            raise Refused(SENT_AS_TEXT)
-        await self._client.update_card(card.public_id, card_params(content))
-        return Receipt(handle=dict(card.handle))
+        return await self._card_sender.update(card_params(content), card)
 
     def rates(self, address: Address) -> Sequence[Rate]:
         """Return the rate of the whole app: the free edition takes 20 calls a second."""
         return (Rate(self._account, self._settings.calls_per_second, 1, shared=True),)
 
+    def direct(self, address: Address) -> Address | None:
+        """Return where the person is reached alone: the robot may write to everybody in the app's visible range."""
+        if not address.group:
+            return address
+        return Address(PLATFORM, one_to_one(address.user_id), address.user_id) if address.user_id else None
+
+    def live(self, address: Address, key: str) -> LiveText | None:
+        """Return a text shown on a streaming card, where the tenant wants to pay for its steps."""
+        if self._live is None or not (address.group or address.user_id):
+            return None
+        return self._live.text(address, key)
+
     def may_repeat(self, part: Part) -> bool:
         """Whether an interrupted send may be repeated: only a card carries an id by which DingTalk knows it."""
         return isinstance(part, Card)
 
+    @property
+    def called_by_http(self) -> bool:
+        """Whether DingTalk calls us at our address instead of by Stream."""
+        return not self._settings.stream
+
+    def arrivals(self, receive: Receive) -> Arrivals:
+        """Return what takes the messages and presses that come to our address; needs `services`."""
+        if self._services is None:
+            raise ValueError("arrivals need services")
+        return Arrivals(self.tenant, receive, self._services.clock, self._services)
+
+    def verify_message(self, headers: Mapping[str, str], now: float) -> None:
+        """Raise `DingtalkRejected` unless this app's DingTalk sent the request of a robot message."""
+        verify_message(headers, self._settings.client_secret.get_secret_value(), now)
+
+    def verify_press(self, headers: Mapping[str, str], now: float) -> str:
+        """Return the timestamp of a press that DingTalk signed with the secret we registered, or raise."""
+        return verify_press(headers, card_secret(self._settings.client_secret.get_secret_value()), now)
+
+    async def register_card_callback(self, url: str) -> None:
+        """Have presses of our cards sent to this address; a `SendError` says why DingTalk would not."""
+        await self._cards.register_callback(url)
+
+    async def sweep(self) -> None:
+        """End the streaming cards that nobody ends any more, whichever process began them."""
+        if self._live is not None:
+            await self._live.sweep()
+
+    async def mobile_of(self, user_id: str) -> str | None:
+        """Return a person's mobile number, None where the app is not told it; `SendError` when it cannot ask."""
+        return await self._contacts.mobile_of(user_id)
+
+    async def user_id_of(self, mobile: str) -> str | None:
+        """Return whose mobile number this is, None for nobody's; `SendError` when it cannot be asked."""
+        return await self._contacts.user_id_of(mobile)
+
+    async def download(self, reference: str) -> bytes:
+        """Return what a person sent, by the reference of the attachment."""
+        return await self._media.fetch(reference)
+
     async def check(self) -> None:
         """Ask DingTalk for an access token; a `SendError` says what is wrong with the account."""
-        await self._client.check()
+        await self._calls.check()
 
     async def close(self) -> None:
         """Give up the connections this object opened."""
         if self._owns_http:
             await self._http.aclose()
 
-    async def _send_card(self, address: Address, payload: Mapping[str, Any]) -> Receipt:
-        """Deliver the card, or its Markdown when DingTalk refuses the card for good.
-
-        An id whose delivery was refused is remembered until its Markdown is out: the card exists by then, and a
-        repeat would take "exists already" for "arrived".
-        """
-        public_id = payload["out_track_id"]
-        if public_id not in self._undelivered and (address.user_id or address.group):
-            try:
-                return Receipt(message_id=await self._client.deliver_card(self._delivery(address, payload)))
-            except Refused as refused:
-                log.warning("dingtalk.card_as_text", card=public_id, reason=refused.reason)
-                self._undelivered.add(public_id)
-        receipt = await self._send_markdown(address, payload["fallback"])
-        self._undelivered.discard(public_id)
-        return replace(receipt, handle={"fallback": "markdown"})
-
-    def _delivery(self, address: Address, payload: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "cardTemplateId": self._settings.card_template_id,
-            "outTrackId": payload["out_track_id"],
-            # Without it a click does nothing.
-            "callbackType": "STREAM",
-            "userIdType": 1,
-            "cardData": {"cardParamMap": payload["params"]},
-            **(self._group_space(address) if address.group else self._person_space(address, payload)),
-        }
-
-    def _group_space(self, address: Address) -> dict[str, Any]:
-        return {
-            "openSpaceId": f"dtv1.card//IM_GROUP.{address.conversation}",
-            # Whoever gets a forwarded card could press its buttons.
-            "imGroupOpenSpaceModel": {"supportForward": False},
-            "imGroupOpenDeliverModel": {"robotCode": self._settings.robot_code},
-        }
-
-    def _person_space(self, address: Address, payload: Mapping[str, Any]) -> dict[str, Any]:
-        listed = {"ZH_CN": payload["params"]["title"]}
-        return {
-            "openSpaceId": f"dtv1.card//IM_ROBOT.{address.user_id}",
-            "imRobotOpenSpaceModel": {"supportForward": False, "lastMessageI18n": listed},
-            "imRobotOpenDeliverModel": {"spaceType": "IM_ROBOT", "robotCode": self._settings.robot_code},
-        }
-
-    async def _send_markdown(self, address: Address, body: Mapping[str, Any]) -> Receipt:
-        if webhook := self._usable_webhook(address):
-            try:
-                await self._client.reply(webhook, body["title"], body["text"])
-            except SessionGone:
-                log.info("dingtalk.session_gone", conversation=address.conversation)
-            else:
-                return Receipt()
-        if address.group:
-            return Receipt(await self._client.send_to_group(address.conversation, body["title"], body["text"]))
-        return await self._send_to_person(address.user_id, body)
-
-    async def _send_to_person(self, user_id: str, body: Mapping[str, Any]) -> Receipt:
-        if not user_id:
-            raise Refused(NOBODY)
-        [batch] = await self._client.send_to_users([user_id], body["title"], body["text"])
-        if batch.error:
-            raise batch.error
-        if batch.throttled:
-            raise TryLater(THROTTLED, THROTTLED_SECONDS)
-        if batch.refused:
-            raise Refused(NOT_REACHED)
-        return Receipt(batch.message_id)
-
-    def _usable_webhook(self, address: Address) -> str:
-        webhook, expires = address.hints.get("sessionWebhook"), address.hints.get("sessionWebhookExpiredTime")
-        if not isinstance(webhook, str) or not isinstance(expires, int | float):
-            return ""
-        return webhook if self._clock() < expires / 1000 - WEBHOOK_MARGIN_SECONDS else ""
+    def _open_calls(self, clock: Callable[[], float]) -> DingtalkCalls:
+        services = self._services
+        if services is None:
+            return DingtalkCalls(self._settings, self._http, clock)
+        store = services.token_store(self._account)
+        return DingtalkCalls(self._settings, self._http, clock, store, lambda: services.count(PLATFORM, "calls"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ PRESS_TOPIC = "/v1.0/card/instances/callback"
 TOPICS = (MESSAGE_TOPIC, PRESS_TOPIC)
 MAX_FRAME_BYTES = 8 * 2**20
 CLOSE_SECONDS = 2.0
+PING_SECONDS = 20.0
 
 Callback = Callable[[Any, str], Awaitable[tuple[int, Any]]]
 
@@ -37,13 +39,17 @@ class Reconnect:
 class Hooks:
     """What the SDK calls.
 
-    `open_connection` runs in a thread and returns endpoint and ticket, None for "later". `heard` is told of every
-    frame. The callbacks get a frame's data and messageId and return code and answer; when one raises, the frame
-    is not acknowledged.
+    `open_connection` runs in a thread and returns endpoint and ticket, None for "later". `opened` is told of every
+    connection, `heard` of every frame; `busy` is entered while a frame is worked on. `goodbye` is told that the
+    server will deliver no more on this connection and says whether we see to the next one. The callbacks get a
+    frame's data and messageId and return code and answer; when one raises, the frame is not acknowledged.
     """
 
     open_connection: Callable[[], dict[str, str] | None]
+    opened: Callable[[], None]
     heard: Callable[[], None]
+    busy: Callable[[], AbstractContextManager[None]]
+    goodbye: Callable[[], bool]
     on_message: Callback
     on_press: Callback
 
@@ -84,9 +90,16 @@ def new_client(client_id: str, client_secret: str, hooks: Hooks, reconnect: Reco
         def open_connection(self) -> dict[str, str] | None:
             return hooks.open_connection()
 
+        async def keepalive(self, ws: Any, ping_interval: float = 60) -> None:
+            # The SDK's own pings wait for no pong; those of the websocket, every 20 seconds, close a dead one.
+            hooks.opened()
+
         async def background_task(self, json_message: Any, websocket: Any = None) -> None:
             hooks.heard()
-            await super().background_task(json_message, websocket)
+            if _is_goodbye(json_message) and hooks.goodbye():
+                return
+            with hooks.busy():
+                await super().background_task(json_message, websocket)
 
     class Topic(dingtalk_stream.CallbackHandler):  # type: ignore[misc]
         def __init__(self, callback: Callback) -> None:
@@ -96,8 +109,20 @@ def new_client(client_id: str, client_secret: str, hooks: Hooks, reconnect: Reco
         async def process(self, message: Any) -> tuple[int, Any]:
             return await self._callback(message.data, message.headers.message_id or "")
 
-    options = {"max_size": MAX_FRAME_BYTES, "close_timeout": CLOSE_SECONDS, "logger": logger}
+    options = {
+        "max_size": MAX_FRAME_BYTES,
+        "close_timeout": CLOSE_SECONDS,
+        "ping_interval": PING_SECONDS,
+        "ping_timeout": PING_SECONDS,
+        "logger": logger,
+    }
     client = Client(dingtalk_stream.Credential(client_id, client_secret), logger, options)
     client.register_callback_handler(MESSAGE_TOPIC, Topic(hooks.on_message))
     client.register_callback_handler(PRESS_TOPIC, Topic(hooks.on_press))
     return client
+
+
+def _is_goodbye(frame: Any) -> bool:
+    """Whether this is the SYSTEM frame `disconnect`; it may lack every header but its topic."""
+    headers = frame.get("headers") if isinstance(frame, dict) and frame.get("type") == "SYSTEM" else None
+    return isinstance(headers, dict) and headers.get("topic") == "disconnect"

@@ -2,52 +2,50 @@
 
     gateway → one-use ticket → websocket → frame → decode → receive (commits) → ack
 
-The SDK keeps the socket, reads frames and writes acks. Deciding when a silent socket is dead, what wrong
-credentials mean and what becomes of a commit when the socket closes is done here. Nothing that people read goes
-through it.
+The socket is the SDK's (dingtalk-stream 0.24.4b1, pinned). It was kept because none of its faults costs a message
+once it is held like this, and DingTalk answers for the protocol it speaks:
+
+- its gateway call blocks a thread for ten seconds and logs tickets; ours is asynchronous and logs neither
+- it leaves a connection that ends (frame `disconnect`, every twelve hours or so) before it opens the next, one to two
+  seconds in which nobody listens; we open the next with a second client first and leave the old one then
+- it cancels its handlers when a socket closes; a commit under way is shielded and finishes, only the ack is lost, and
+  what DingTalk then brings again under a new id has the same dedupe key
+- it does not notice a half-dead socket; silence of two minutes closes it
+- it returns after wrong credentials; it is started again after five minutes, and the health check says so
+
+What is left is a connection that breaks without a word. Until the next one is open, one to two seconds later,
+DingTalk has nowhere to deliver to, with any client; its own SDKs expect it to deliver again within 60 seconds.
+
+Nothing that people read goes through the SDK.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import structlog
 
 from bot.config import DingtalkSettings
-from bot.platforms.dingtalk.decode import Undecodable, decode_message, decode_press, is_over_quota
-from bot.platforms.dingtalk.gateway import GatewayClosed, Unauthorised, open_connection
-from bot.platforms.dingtalk.sdk import TOPICS, Hooks, Reconnect, new_client, quiet_logger
-from handlers.messages import Update
+from bot.platforms.dingtalk.arrivals import PRESS_TAKEN, Arrivals, Receive
+from bot.platforms.dingtalk.link import Callbacks, Link, State, StreamTiming
+from bot.platforms.services import Services
 
 log = structlog.get_logger()
 
 ACK_OK = 200
-
-State = Literal["stopped", "connecting", "connected", "unauthorised"]
-Receive = Callable[[Update], Awaitable[bool]]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamTiming:
-    """Seconds: for the gateway's answer, for silence, after wrong credentials, for commits when stopping."""
-
-    gateway: float = 10.0
-    idle: float = 120.0
-    unauthorised: float = 300.0
-    drain: float = 5.0
-    reconnect: Reconnect = field(default_factory=Reconnect)
+# For the acks of what is committed to leave the socket before it is closed.
+ACK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
     """What a health check shows; `last_frame` is a monotonic time, None before the first frame."""
 
-    state: State
+    state: State | Literal["stopped"]
     last_frame: float | None
     over_quota: int
 
@@ -69,156 +67,110 @@ class DingtalkStream:
         settings: DingtalkSettings,
         tenant: str,
         receive: Receive,
-        timing: StreamTiming = StreamTiming(),
+        timing: StreamTiming | None = None,
         now: Callable[[], datetime] = utc_now,
+        services: Services | None = None,
     ) -> None:
         self._settings = settings
         self._tenant = tenant
-        self._receive = receive
-        self._timing = timing
-        self._now = now
+        self._timing = timing or StreamTiming()
+        self._arrivals = Arrivals(tenant, receive, now, services)
         self._log = log.bind(tenant=tenant)
-        self._client: Any = None
-        self._state: State = "stopped"
-        self._last_frame: float | None = None
-        self._silent_since = 0.0
-        self._over_quota = 0
-        self._asking: asyncio.Task[Any] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._receiving: set[asyncio.Task[bool]] = set()
+        self._link: Link | None = None
+        self._watchdog: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._receiving: set[asyncio.Task[None]] = set()
 
     @property
     def status(self) -> StreamStatus:
         """How the connection stands now."""
-        connected = self._client is not None and self._client.websocket is not None
-        return StreamStatus("connected" if connected else self._state, self._last_frame, self._over_quota)
+        if self._link is None:
+            return StreamStatus("stopped", None, self._arrivals.over_quota)
+        return StreamStatus(self._link.state, self._link.last_frame, self._arrivals.over_quota)
 
     def start(self) -> None:
         """Begin to connect, in tasks of the running loop."""
-        if self._tasks:
+        if self._link is not None:
             raise RuntimeError("the stream is already running")
-        self._state = "connecting"
-        self._client = self._new_client(asyncio.get_running_loop())
-        self._tasks = [
-            asyncio.create_task(self._run(), name=f"dingtalk-stream-{self._tenant}"),
-            asyncio.create_task(self._watch(), name=f"dingtalk-watchdog-{self._tenant}"),
-        ]
+        self._link = self._new_link()
+        self._watchdog = asyncio.create_task(self._watch(), name=f"dingtalk-watchdog-{self._tenant}")
 
     async def stop(self) -> None:
-        """Close the socket, let commits under way finish, and leave no task behind."""
-        self._state = "stopped"
-        ending = [*self._tasks, self._asking] if self._asking else self._tasks
+        """Let work under way be acknowledged, close the socket, and leave no task behind."""
+        link, self._link = self._link, None
+        ending = [*self._leaving, self._watchdog] if self._watchdog else [*self._leaving]
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
-        self._tasks, self._asking = [], None
-        await self._drain()
+        if link is not None:
+            link.retire()
+            await self._finish(self._timing.drain)
+            await link.idle(ACK_SECONDS)
+            await link.stop()
+        await self._finish(0)
 
-    def _new_client(self, loop: asyncio.AbstractEventLoop) -> Any:
-        def open_from_thread() -> dict[str, str] | None:
-            return asyncio.run_coroutine_threadsafe(self._ask_gateway(), loop).result()
-
-        hooks = Hooks(open_from_thread, self._heard, self._on_message, self._on_press)
-        secret = self._settings.client_secret.get_secret_value()
-        logger = quiet_logger(self._tenant)
-        return new_client(self._settings.client_id, secret, hooks, self._timing.reconnect, logger)
-
-    async def _run(self) -> None:
-        """Keep the SDK's loop going: it returns after wrong credentials, and must never end for good."""
-        while True:
-            try:
-                await self._client.start()
-            except Exception as error:  # noqa: BLE001 (outermost loop)
-                # Without the text: that of a websocket error may quote the address with its ticket.
-                self._log.error("dingtalk.stream_died", error=type(error).__name__)
-            wrong = self._state == "unauthorised"
-            await asyncio.sleep(self._timing.unauthorised if wrong else self._timing.reconnect.first)
+    def _new_link(self) -> Link:
+        callbacks = Callbacks(self._on_message, self._on_press, self._on_goodbye)
+        link = Link(self._settings, self._tenant, callbacks, self._timing)
+        link.start()
+        return link
 
     async def _watch(self) -> None:
-        """Close a socket that has been silent for too long; the SDK then connects anew.
-
-        A half-dead socket (NAT, a laptop's sleep) looks open for hours, while the server's own ping is said to
-        come every 20 to 30 seconds.
-        """
+        """Look after the current connection, also when another has taken its place."""
         while True:
             await asyncio.sleep(self._timing.idle / 4)
-            websocket = self._client.websocket
-            if websocket is not None and time.monotonic() - self._silent_since > self._timing.idle:
-                self._log.warning("dingtalk.silent", seconds=self._timing.idle)
-                await websocket.close()
+            if self._link is not None:
+                await self._link.close_if_silent()
 
-    async def _ask_gateway(self) -> dict[str, str] | None:
-        """Return endpoint and ticket, None for another try later."""
-        if self._state == "stopped":
-            return None
-        self._asking = asyncio.current_task()
+    def _on_goodbye(self, link: Link) -> bool:
+        """Open the next connection at once and leave this one when that is open."""
+        if link is not self._link:
+            return True
+        link.retire()
+        self._link = self._new_link()
+        task = asyncio.create_task(self._leave(link, self._link), name=f"dingtalk-handover-{self._tenant}")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+        return True
+
+    async def _leave(self, old: Link, new: Link) -> None:
         try:
-            opened = await open_connection(self._settings, TOPICS, self._client.get_host_ip(), self._timing.gateway)
-        except Unauthorised:
-            await self._give_up_for_long()
-            return None
-        except GatewayClosed as closed:
-            self._log.warning("dingtalk.gateway_closed", why=str(closed))
-            return None
-        self._state, self._silent_since = "connecting", time.monotonic()
-        return opened
-
-    async def _give_up_for_long(self) -> None:
-        self._state = "unauthorised"
-        self._log.error("dingtalk.unauthorised", client_id=self._settings.client_id)
-        await self._client.stop()
-
-    def _heard(self) -> None:
-        self._last_frame = self._silent_since = time.monotonic()
+            await new.opened(self._timing.handover)
+            await old.idle(self._timing.drain)
+        finally:
+            await old.stop()
+        self._log.info("dingtalk.handed_over", connected=new.state == "connected")
 
     async def _on_message(self, data: Any, _message_id: str) -> tuple[int, Any]:
         """Take a bot message; DingTalk ignores the content of the answer."""
-        if is_over_quota(data):
-            self._over_quota += 1
-            self._log.error("dingtalk.quota_spent", count=self._over_quota)
-            return ACK_OK, None
-        await self._accept(lambda: decode_message(data, self._tenant, self._now()))
+        await self._shielded(self._arrivals.message(data))
         return ACK_OK, None
 
     async def _on_press(self, data: Any, message_id: str) -> tuple[int, Any]:
-        """Take a press within its 2 seconds: the empty answer leaves the card, delivery updates it for everyone."""
-        await self._accept(lambda: decode_press(data, self._tenant, self._now(), message_id))
-        return ACK_OK, {}
+        """Take a press within its 2 seconds."""
+        await self._shielded(self._arrivals.press(data, message_id))
+        return ACK_OK, PRESS_TAKEN
 
-    async def _accept(self, decode: Callable[[], Update]) -> None:
-        """Return once the update is committed.
-
-        The SDK cancels its handlers when the socket closes; the shield keeps that from cutting a commit off. What
-        can never be decoded is acknowledged too, because it would only come again.
-        """
-        try:
-            update = decode()
-        except Undecodable as error:
-            self._log.warning("dingtalk.undecodable", field=str(error))
-            return
-        task = asyncio.create_task(self._commit(update))
+    async def _shielded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Return once the work is done; the SDK's cancelling of its handlers does not cut a commit off."""
+        task = asyncio.create_task(work)
         self._receiving.add(task)
-        task.add_done_callback(self._committed)
+        task.add_done_callback(self._done)
         await asyncio.shield(task)
 
-    async def _commit(self, update: Update) -> bool:
-        return await self._receive(update)
-
-    def _committed(self, task: asyncio.Task[bool]) -> None:
+    def _done(self, task: asyncio.Task[None]) -> None:
         self._receiving.discard(task)
         if task.cancelled():
             self._log.warning("dingtalk.receive_cut_off")
         elif error := task.exception():
             # The type only: a database error quotes the row, and with it the message.
             self._log.error("dingtalk.receive_failed", error=type(error).__name__)
-        else:
-            self._log.info("dingtalk.received", new=task.result())
 
-    async def _drain(self) -> None:
+    async def _finish(self, seconds: float) -> None:
         """Let commits under way finish within the time set, then give them up."""
         if not self._receiving:
             return
-        _, late = await asyncio.wait(set(self._receiving), timeout=self._timing.drain)
+        _, late = await asyncio.wait(set(self._receiving), timeout=seconds)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
