@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -25,14 +24,15 @@ class Reached:
 
     def accepted(self, tenant_id: int, channel: str) -> None:
         """Note a callback or frame that could be trusted."""
-        self._note(tenant_id, channel, accepted_at=self._clock())
+        self._note(tenant_id, channel).accepted_at = self._clock()
 
     def rejected(self, tenant_id: int, channel: str, reason: str) -> None:
         """Note one that could not, and why."""
-        self._note(tenant_id, channel, rejected_at=self._clock(), reason=reason)
+        note = self._note(tenant_id, channel)
+        note.rejected_at, note.reason = self._clock(), reason
 
     async def flush(self) -> None:
-        """Write what was noted; while the database is gone it is kept."""
+        """Write what was noted; while the database is gone, what comes next replaces it."""
         news, self._news = self._news, {}
         if not news:
             return
@@ -44,6 +44,5 @@ class Reached:
             self._news = news | self._news
             log.warning("reached.not_written", error=type(error).__name__)
 
-    def _note(self, tenant_id: int, channel: str, **values: object) -> None:
-        known = self._news.get((tenant_id, channel)) or Reach(tenant_id, channel)
-        self._news[tenant_id, channel] = replace(known, **values)  # type: ignore[arg-type]
+    def _note(self, tenant_id: int, channel: str) -> Reach:
+        return self._news.setdefault((tenant_id, channel), Reach(tenant_id, channel))

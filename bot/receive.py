@@ -10,6 +10,7 @@ import structlog
 
 from bot.intake import Intake
 from bot.metrics import Metrics
+from bot.reached import Reached
 from db.inbox import NewUpdate
 from handlers.codec import dump_update
 from handlers.messages import Update
@@ -27,14 +28,16 @@ class Receiver:
     tenant_ids: Mapping[str, int]
     ring: Callable[[], None]
     metrics: Metrics
+    reached: Reached
     clock: Callable[[], datetime]
 
     async def __call__(self, update: Update) -> bool:
         """Return once the update is safe; False when this delivery was seen before. Raises when nothing takes it."""
-        platform = update.address.platform
+        tenant_id, platform = self.tenant_ids[update.tenant], update.address.platform
+        self.reached.accepted(tenant_id, platform)
         new = await self.intake.put(
             NewUpdate(
-                tenant_id=self.tenant_ids[update.tenant],
+                tenant_id=tenant_id,
                 platform=platform,
                 dedupe_key=update.dedupe_key,
                 conversation_key=update.address.conversation[:KEY_CHARS],

@@ -31,11 +31,12 @@ from bot.sandbox.stage import DemoStage
 from bot.schedule import open_schedule, push_for
 from bot.web.admin import AdminLogin, set_up_admin
 from bot.web.api import api_routes
-from bot.web.callbacks import wecom_routes
 from bot.web.dingtalk import dingtalk_routes
 from bot.web.errors import front_middleware
+from bot.web.gate import Gate
 from bot.web.health import Readiness, health_routes
 from bot.web.keys import key_check
+from bot.web.wecom import wecom_routes
 from bot.worker import running
 from bot.workers import open_workers
 
@@ -154,12 +155,14 @@ def _add_routes(app: web.Application, runtime: Runtime, channels: Channels, rece
         for key, parts in runtime.tenants.items()
         if isinstance(platform := channels.get((parts.tenant_id, "wecom")), WecomPlatform)
     }
+    tenant_ids = {key: parts.tenant_id for key, parts in runtime.tenants.items()}
+    gate = Gate(runtime.metrics, runtime.reached, tenant_ids, runtime.clock)
     assistants = {key: parts.assistant for key, parts in runtime.tenants.items()}
     executors = {key: parts.executor for key, parts in runtime.tenants.items()}
     app.router.add_routes(health_routes(runtime.database, runtime.metrics, app[READINESS]))
     app.router.add_routes(api_routes(assistants, executors, runtime.metrics))
-    app.router.add_routes(wecom_routes(wecom, receive, runtime.metrics, runtime.clock))
-    app.router.add_routes(dingtalk_routes(channels.values(), receive, runtime.metrics, runtime.clock))
+    app.router.add_routes(wecom_routes(wecom, receive, gate))
+    app.router.add_routes(dingtalk_routes(channels.values(), receive, gate))
     set_up_admin(app, app[ADMIN], runtime.database)
     if runtime.mock_crm is not None:
         runtime.mock_crm.add_to(app)

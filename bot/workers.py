@@ -87,7 +87,7 @@ async def open_workers(runtime: Runtime, channels: Channels) -> AsyncIterator[Wo
         intake = _intake(runtime, bells)
         await stack.enter_async_context(running(intake.keep_draining()))
         tenant_ids = {key: parts.tenant_id for key, parts in runtime.tenants.items()}
-        receive = Receiver(intake, tenant_ids, bells.ring_inbox, runtime.metrics, runtime.clock)
+        receive = Receiver(intake, tenant_ids, bells.ring_inbox, runtime.metrics, runtime.reached, runtime.clock)
         yield Workers(receive, bells.ring_outbox, limits)
 
 

@@ -16,9 +16,9 @@ from db.models import CallbackCheck
 REASON_CHARS = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reach:
-    """What is new about one channel; None leaves what is known."""
+    """What is new about one channel, as it is noted; None leaves what is known."""
 
     tenant_id: int
     channel: str

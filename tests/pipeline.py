@@ -15,6 +15,7 @@ from bot.intake import Intake
 from bot.metrics import Metrics
 from bot.platforms.base import Platform
 from bot.rate_limits import RateLimits
+from bot.reached import Reached
 from bot.receive import Receiver
 from bot.recording import Recorder
 from bot.seal import Sealer
@@ -45,7 +46,7 @@ class Pipeline:
         ring = self.bell.ring
         self.spool = Spool(folder / f"spool-{owner}.db", 1000)
         self.intake = Intake(database, self.spool, 2.0, self.metrics, ring)
-        self.receive = Receiver(self.intake, {"demo": 1}, ring, self.metrics, clock)
+        self.receive = Receiver(self.intake, {"demo": 1}, ring, self.metrics, Reached(database, clock), clock)
         self.identities = Identities(database, platforms, self.limits, SEALER, clock)
         self.dispatcher = Dispatcher(
             database,

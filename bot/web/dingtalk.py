@@ -9,28 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any
 
-import structlog
 from aiohttp import web
 
-from bot.metrics import Metrics
 from bot.platforms.base import Platform
 from bot.platforms.dingtalk.arrivals import PRESS_TAKEN, Arrivals, Receive
+from bot.platforms.dingtalk.decode import PLATFORM
 from bot.platforms.dingtalk.platform import DingtalkPlatform
 from bot.platforms.dingtalk.verify import DingtalkRejected
 from bot.web.errors import NOT_JSON, BadRequest, read_body
-
-log = structlog.get_logger()
+from bot.web.gate import Gate
 
 # Says nothing in the conversation; the answer comes by the session webhook.
 NOTHING_TO_SAY = {"msgtype": "empty"}
 
 
-def dingtalk_routes(
-    platforms: Iterable[Platform], receive: Receive, metrics: Metrics, clock: Callable[[], datetime]
-) -> list[web.RouteDef]:
+def dingtalk_routes(platforms: Iterable[Platform], receive: Receive, gate: Gate) -> list[web.RouteDef]:
     """Return the routes of `/dingtalk/{tenant}/robot` and `…/card`, for the apps that are called at our address."""
     apps = {
         platform.tenant: (platform, platform.arrivals(receive))
@@ -46,10 +41,9 @@ def dingtalk_routes(
         if found is None:
             raise web.HTTPNotFound
         try:
-            signed = verify(found[0], clock().timestamp()) or ""
+            signed = verify(found[0], gate.clock().timestamp()) or ""
         except DingtalkRejected as error:
-            metrics.updates.labels("dingtalk", "rejected").inc()
-            log.warning("dingtalk.rejected", tenant=request.match_info["tenant"], reason=error.reason)
+            gate.rejected(request.match_info["tenant"], PLATFORM, error.reason)
             raise web.HTTPForbidden from error
         body = await read_body(request)
         return found[1], _json(body), hashlib.sha256(signed.encode() + b"\n" + body).hexdigest()

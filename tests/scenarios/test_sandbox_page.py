@@ -17,12 +17,14 @@ from sqlalchemy import select
 from bot.intake import Intake
 from bot.metrics import Metrics
 from bot.platforms.wecom.platform import WecomPlatform
+from bot.reached import Reached
 from bot.receive import Receiver
 from bot.sandbox.page import sandbox_routes
 from bot.sandbox.personas import member_ids
 from bot.sandbox.stage import DemoStage
-from bot.web.callbacks import wecom_routes
 from bot.web.errors import front_middleware
+from bot.web.gate import Gate
+from bot.web.wecom import wecom_routes
 from bot.worker import Doorbell
 from db.base import Base
 from db.engine import Database
@@ -87,7 +89,8 @@ async def sandbox(database: Database, tmp_path: Path) -> AsyncIterator[Sandbox]:
     platform, metrics = WecomPlatform(settings), Metrics()
     bell = Doorbell()
     intake = Intake(database, Spool(tmp_path / "spool.db", 100), 2.0, metrics, bell.ring)
-    receive = Receiver(intake, {"demo": 1}, bell.ring, metrics, clock)
+    reached = Reached(database, clock)
+    receive = Receiver(intake, {"demo": 1}, bell.ring, metrics, reached, clock)
     pushed: list[tuple[str, str]] = []
 
     async def push(kind: str, user_id: str) -> str:
@@ -96,7 +99,7 @@ async def sandbox(database: Database, tmp_path: Path) -> AsyncIterator[Sandbox]:
 
     app = web.Application(middlewares=[front_middleware()])
     app.router.add_routes(sandbox_routes(stage, database, 1, push))
-    app.router.add_routes(wecom_routes({"demo": platform}, receive, metrics, clock))
+    app.router.add_routes(wecom_routes({"demo": platform}, receive, Gate(metrics, reached, {"demo": 1}, clock)))
     app.on_shutdown.append(stage.hush)
     async with TestClient(TestServer(app)) as client:
         yield Sandbox(client, stage, database, pushed)

@@ -5,24 +5,19 @@ WeCom waits 5 s and drops the connection then (doc 90238); an empty body with 20
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 
-import structlog
 from aiohttp import web
 
-from bot.metrics import Metrics
 from bot.platforms.wecom.crypto import WecomRejected
+from bot.platforms.wecom.decode import PLATFORM
 from bot.platforms.wecom.platform import WecomPlatform
 from bot.receive import Receiver
 from bot.web.errors import read_body
+from bot.web.gate import Gate
 
-log = structlog.get_logger()
 
-
-def wecom_routes(
-    platforms: Mapping[str, WecomPlatform], receive: Receiver, metrics: Metrics, clock: Callable[[], datetime]
-) -> list[web.RouteDef]:
+def wecom_routes(platforms: Mapping[str, WecomPlatform], receive: Receiver, gate: Gate) -> list[web.RouteDef]:
     """Return the routes of `/wecom/{tenant}/app`."""
 
     def platform_of(request: web.Request) -> WecomPlatform:
@@ -32,23 +27,23 @@ def wecom_routes(
         return found
 
     def rejected(request: web.Request, error: WecomRejected) -> web.Response:
-        """Refuse without a hint to the sender; the reason is ours to read."""
-        metrics.updates.labels("wecom", "rejected").inc()
-        log.warning("wecom.rejected", tenant=request.match_info["tenant"], reason=error.reason)
+        gate.rejected(request.match_info["tenant"], PLATFORM, error.reason)
         return web.Response(status=error.status)
 
     async def verify_url(request: web.Request) -> web.Response:
         """Answer the GET check with exactly the decrypted digits (doc 90930)."""
         try:
-            return web.Response(text=platform_of(request).verify_url(request.query, clock().timestamp()))
+            digits = platform_of(request).verify_url(request.query, gate.clock().timestamp())
         except WecomRejected as error:
             return rejected(request, error)
+        gate.checked(request.match_info["tenant"], PLATFORM)
+        return web.Response(text=digits)
 
     async def message(request: web.Request) -> web.Response:
         """Commit one message or event, then acknowledge."""
         platform = platform_of(request)
         body = await read_body(request)
-        now = clock()
+        now = gate.clock()
         try:
             update = platform.read_callback(request.query, body, request.match_info["tenant"], now)
         except WecomRejected as error:
