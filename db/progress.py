@@ -1,0 +1,90 @@
+"""How far the answer to an update has come: the inbox row that asks, and the outbox rows that answer it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, select, update
+
+from db.engine import Database
+from db.models import Inbox, Outbox
+from db.outbox import ERROR_CHARS, LEASE, UNFINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An update that was received; `done` once its answer is queued, or given up."""
+
+    id: int
+    done: bool
+    update: dict[str, Any]
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The rows that answer a question: whether some on one channel still wait, whether others went elsewhere."""
+
+    waiting: bool
+    elsewhere: bool
+
+
+async def find_question(database: Database, tenant_id: int, platform: str, dedupe_key: str) -> Question | None:
+    """Return the update of this key, None when it was never received."""
+    query = select(Inbox).where(
+        Inbox.tenant_id == tenant_id, Inbox.platform == platform, Inbox.dedupe_key == dedupe_key
+    )
+    async with database.read() as session:
+        row = (await session.scalars(query)).one_or_none()
+        return Question(row.id, row.status in {"done", "dead"}, row.update, row.received_at) if row else None
+
+
+async def progress_of(database: Database, question: Question, platform: str) -> Progress:
+    """Return how the answer stands on one channel."""
+    query = select(Outbox.platform, Outbox.status).where(Outbox.inbox_id == question.id).distinct()
+    async with database.read() as session:
+        found = [(where, status) for where, status in (await session.execute(query)).all()]
+    waiting = any(where == platform and status in UNFINISHED for where, status in found)
+    return Progress(waiting, any(where != platform for where, _ in found))
+
+
+async def claim_card_update(
+    database: Database, question: Question, platform: str, owner: str, now: datetime
+) -> int | None:
+    """Take the card update that answers a press out of the queue and return its row id; None when it is not there.
+
+    It is `sending` under our lease then: whoever took it settles it, and a process that dies leaves it to the
+    deliverer.
+    """
+    query = select(Outbox.id, Outbox.attempts).where(
+        Outbox.inbox_id == question.id,
+        Outbox.platform == platform,
+        Outbox.kind == "card_update",
+        Outbox.status == "queued",
+    )
+    async with database.read() as session:
+        found = (await session.execute(query)).first()
+    if found is None:
+        return None
+    statement = (
+        update(Outbox)
+        .where(Outbox.id == found.id, Outbox.status == "queued", Outbox.attempts == found.attempts)
+        .values(status="sending", owner=owner, lease_until=now + LEASE, attempts=found.attempts + 1)
+    )
+    async with database.write() as session:
+        result: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]
+    return int(found.id) if result.rowcount == 1 else None
+
+
+async def mark_undelivered(database: Database, question: Question, platform: str, reason: str) -> int:
+    """Say of what was handed over and never fetched that it failed; return how many rows that were."""
+    statement = (
+        update(Outbox)
+        .where(Outbox.inbox_id == question.id, Outbox.platform == platform, Outbox.status == "sent")
+        .values(status="failed", error=reason[:ERROR_CHARS])
+    )
+    async with database.write() as session:
+        result: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]
+    return result.rowcount
