@@ -165,7 +165,7 @@ class Streams:
         async with self.database.write() as session:
             await insert_new(session, Stream, values | {"opened_at": opened_at})
 
-    def _one(self, public_id: str) -> Select[tuple[Stream]]:
+    def _one(self, public_id: str) -> Select[Stream]:
         return select(Stream).where(*self._is(public_id))
 
     def _is(self, public_id: str) -> tuple[Any, ...]:

@@ -34,7 +34,7 @@ def anything(_view: StreamView, _piece: Piece) -> bool:
 
 
 def is_card(piece: Piece) -> bool:
-    return piece.payload["text"] == "card"
+    return piece.payload == said("card")
 
 
 def nothing(_piece: Piece) -> bool:
