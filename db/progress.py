@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import CursorResult, select, update
 
@@ -31,6 +31,14 @@ class Progress:
     elsewhere: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CardUpdate:
+    """The row that changes a pressed card; not `ours` when a deliverer has it, or had."""
+
+    id: int
+    ours: bool
+
+
 async def find_question(database: Database, tenant_id: int, platform: str, dedupe_key: str) -> Question | None:
     """Return the update of this key, None when it was never received."""
     query = select(Inbox).where(
@@ -52,22 +60,19 @@ async def progress_of(database: Database, question: Question, platform: str) -> 
 
 async def claim_card_update(
     database: Database, question: Question, platform: str, owner: str, now: datetime
-) -> int | None:
-    """Take the card update that answers a press out of the queue and return its row id; None when it is not there.
+) -> CardUpdate | None:
+    """Take the card update that answers a press out of the queue; None when the press changed no card.
 
     It is `sending` under our lease then: whoever took it settles it, and a process that dies leaves it to the
     deliverer.
     """
-    query = select(Outbox.id, Outbox.attempts).where(
-        Outbox.inbox_id == question.id,
-        Outbox.platform == platform,
-        Outbox.kind == "card_update",
-        Outbox.status == "queued",
+    query = select(Outbox.id, Outbox.status, Outbox.attempts).where(
+        Outbox.inbox_id == question.id, Outbox.platform == platform, Outbox.kind == "card_update"
     )
     async with database.read() as session:
         found = (await session.execute(query)).first()
-    if found is None:
-        return None
+    if found is None or found.status != "queued":
+        return CardUpdate(found.id, ours=False) if found else None
     statement = (
         update(Outbox)
         .where(Outbox.id == found.id, Outbox.status == "queued", Outbox.attempts == found.attempts)
@@ -75,15 +80,17 @@ async def claim_card_update(
     )
     async with database.write() as session:
         result: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]
-    return int(found.id) if result.rowcount == 1 else None
+    return CardUpdate(found.id, ours=result.rowcount == 1)
 
 
-async def mark_undelivered(database: Database, question: Question, platform: str, reason: str) -> int:
-    """Say of what was handed over and never fetched that it failed; return how many rows that were."""
+async def mark_undelivered(
+    database: Database, question: Question, platform: str, status: Literal["failed", "unknown"], reason: str
+) -> int:
+    """Say of what was handed over and never fetched how it really ended; return how many rows that were."""
     statement = (
         update(Outbox)
         .where(Outbox.inbox_id == question.id, Outbox.platform == platform, Outbox.status == "sent")
-        .values(status="failed", error=reason[:ERROR_CHARS])
+        .values(status=status, error=reason[:ERROR_CHARS])
     )
     async with database.write() as session:
         result: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]

@@ -9,7 +9,7 @@ is fetched last or told that it came too late, never neither.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +20,8 @@ from sqlalchemy import CursorResult, Select, delete, or_, select, update
 from db.engine import Database
 from db.insert_new import insert_new
 from db.models import Stream
+
+IN_STREAM = "stream"
 
 Handed = Literal["new", "again", "no"]
 End = Literal["closed", "switched"]
@@ -34,7 +36,7 @@ class Piece:
 
     key: str
     payload: dict[str, Any]
-    way: str = "stream"
+    way: str = IN_STREAM
     shown: str = ""
 
 
@@ -114,10 +116,11 @@ class Streams:
             row.pieces = _packed(_carried(view.pieces, by, once))
             return _view(row)
 
-    async def switch(self, public_id: str, seen: int) -> bool:
-        """Let later pieces go another way; False when the stream has ended or holds more than the `seen` pieces."""
+    async def switch(self, public_id: str, seen: Collection[str]) -> bool:
+        """Let later pieces go another way; False when the stream has ended or holds others than the keys `seen`."""
         async with self._locked(public_id, None) as row:
-            if row.state != "open" or len(row.pieces) != seen:
+            unseen = [one.key for one in _view(row).pieces if one.way == IN_STREAM and one.key not in seen]
+            if row.state != "open" or unseen:
                 return False
             row.state = "switched"
             return True

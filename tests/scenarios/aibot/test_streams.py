@@ -104,11 +104,12 @@ async def test_live_text_comes_too_late_for_an_ended_stream(streams: Streams) ->
 
 async def test_a_stream_with_news_is_not_switched(streams: Streams) -> None:
     await hand(streams, "k", "一")
-    assert [await streams.switch(ID, 0), await streams.switch(ID, 1), await streams.switch(ID, 1)] == [
-        False,
-        True,
-        False,
-    ]
+    assert [await streams.switch(ID, seen) for seen in ((), ("k",), ("k",))] == [False, True, False]
+
+
+async def test_what_went_another_way_does_not_hold_up_the_switch(streams: Streams) -> None:
+    await streams.hand_over(ID, NOW, Piece("k", {}, "elsewhere"), anything)
+    assert await streams.switch(ID, ())
 
 
 async def test_only_what_nobody_fetches_is_forsaken(streams: Streams) -> None:

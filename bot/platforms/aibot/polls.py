@@ -1,0 +1,85 @@
+"""The answer to a poll: what the stream holds, at once, from the database (WeCom docs 101031, 101039).
+
+answer queued and handed over   finish, and keep what was shown for polls that come after
+five and a half minutes gone    finish with a line, what comes later goes another way
+else                            what there is so far
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.platforms.aibot.decode import PLATFORM
+from bot.platforms.aibot.inbound import Poll
+from bot.platforms.aibot.other_ways import OtherWays
+from bot.platforms.aibot.snapshot import LIMIT, WAITING, frame, is_card, snapshot
+from db.progress import Progress, Question, find_question, progress_of
+from db.streams import End, Streams, StreamView
+from handlers.codec import load_update
+
+log = structlog.get_logger()
+
+# A poll comes about once a second; that it came is written down so often.
+NOTE_EVERY = timedelta(seconds=5)
+
+UNKNOWN = "这条回答已经过期了，请再问一次。"
+NOTHING = "好了。"
+SENT_ALONE = "已经单独发给您了。"
+SWITCHED = "还在处理，好了单独发给您。"
+TOO_LONG = "这次处理得太久了，请稍后再问一次。"
+
+
+@dataclass(frozen=True, slots=True)
+class Polls:
+    """Answers the polls of one tenant's bot."""
+
+    streams: Streams
+    ways: OtherWays
+    clock: Callable[[], datetime]
+
+    async def answer(self, poll: Poll) -> dict[str, Any]:
+        """Return the frame to show. While the database is gone the stream goes on waiting."""
+        try:
+            return await self._frame(poll)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("aibot.poll_without_database", error=type(error).__name__)
+            return frame(poll.stream, WAITING, finish=False)
+
+    async def _frame(self, poll: Poll) -> dict[str, Any]:
+        database, tenant_id = self.streams.database, self.streams.tenant_id
+        question = await find_question(database, tenant_id, PLATFORM, poll.stream)
+        if question is None:
+            log.info("aibot.unknown_stream")
+            return frame(poll.stream, UNKNOWN, finish=True)
+        # Before the stream is looked at: whatever was handed over by then is in it.
+        progress = await progress_of(database, question, PLATFORM) if question.done else Progress(True, False)
+        view = await self._fetch(poll, question, self._end(question, progress))
+        if view.state == "open":
+            return snapshot(view, poll.id, finish=False)
+        note = "" if view.state == "closed" or not progress.waiting else self._promise(question)
+        nothing = SENT_ALONE if progress.elsewhere else NOTHING
+        return snapshot(view, poll.id, finish=True, note=note, nothing=nothing)
+
+    def _end(self, question: Question, progress: Progress) -> End | None:
+        if question.done and not progress.waiting:
+            return "closed"
+        return "switched" if self.clock() >= question.received_at + LIMIT else None
+
+    async def _fetch(self, poll: Poll, question: Question, end: End | None) -> StreamView:
+        """Return the stream, changed only where there is something to write down."""
+        now, view = self.clock(), await self.streams.find(poll.stream)
+        if view is not None and view.asked_at is not None and now - view.asked_at < NOTE_EVERY:
+            ends = end is not None and view.state == "open"
+            if not ends and not any(is_card(piece) and not piece.shown for piece in view.pieces):
+                return view
+        return await self.streams.fetch(poll.stream, question.received_at, poll.id, now, is_card, end)
+
+    def _promise(self, question: Question) -> str:
+        """Say what becomes of the rest; nothing is promised that cannot be kept."""
+        return SWITCHED if self.ways.likely(load_update(question.update).address) else TOO_LONG

@@ -1,0 +1,34 @@
+"""An aibot on both sides of its wire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from db.engine import Database
+from tests.fakes.aibot import FakeAibot
+from tests.scenarios.aibot.stage import Clock, Stage, bind, stage_of
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time of day, moved by hand."""
+    return Clock()
+
+
+@pytest.fixture
+async def aibot(clock: Clock) -> AsyncIterator[FakeAibot]:
+    """WeCom's side; at the end it must have nothing to complain of."""
+    async with FakeAibot(clock).running() as fake:
+        yield fake
+    assert fake.faults == []
+
+
+@pytest.fixture
+async def stage(database: Database, aibot: FakeAibot, clock: Clock) -> AsyncIterator[Stage]:
+    """A replica without an app, called back by the bot."""
+    await bind(database)
+    async with stage_of(database, aibot, clock) as one:
+        aibot.target = one.url
+        yield one
