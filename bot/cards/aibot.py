@@ -80,7 +80,7 @@ def words_of(payload: dict[str, Any]) -> str:
     if payload["msgtype"] == "markdown":
         return str(payload["markdown"]["content"])
     part = part_of(payload)
-    return whole(part) if isinstance(part, Card) else as_text([part])
+    return _spelled_out(part) if isinstance(part, Card) else as_text([part])
 
 
 def whole(card: Card) -> str:
@@ -130,8 +130,7 @@ def _article(article: Article) -> str:
 
 def _cards(card: Card, ref: CardRef | None) -> list[dict[str, Any]]:
     if not is_template(card):
-        buttons = [one_line(button.text) for button in card.buttons]
-        return _texts("\n".join(filter(None, (whole(card), _reply_words(buttons)))))
+        return _texts(_spelled_out(card))
     if ref is None:
         if card.buttons:
             raise IllegalValue("a card with buttons needs a CardRef: its public id becomes the task_id")
@@ -143,6 +142,10 @@ def _cards(card: Card, ref: CardRef | None) -> list[dict[str, Any]]:
     listed = 1 if card.choices else MAX_BUTTONS
     after = _texts(_reply_words([one_line(button.text) for button in card.buttons[listed:]]))
     return [*before, {"msgtype": "template_card", "template_card": body, "part": dump_part(card)}, *after]
+
+
+def _spelled_out(card: Card) -> str:
+    return "\n".join(filter(None, (whole(card), _reply_words([one_line(button.text) for button in card.buttons]))))
 
 
 def _reply_words(buttons: list[str]) -> str:

@@ -4,13 +4,15 @@
     await aibot.follow(said)                             polled until it is finished, as WeCom does
 
 Whatever a page forbids is written to `faults`. `fail` holds answers of the response_url in order: a dict is the
-answer instead of doing anything, DROP does what was asked and loses the answer, HANG_UP closes untouched.
+answer instead of doing anything (`raw` its text), DROP does what was asked and loses the answer, HANG_UP closes
+untouched.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import itertools
 import json
@@ -166,6 +168,13 @@ class FakeAibot:
             return None
         return self._updated(card, answer)
 
+    async def press_and_hang_up(self, user: str, card: dict[str, Any], button: str, seconds: float) -> None:
+        """Press a button and close the connection before the answer."""
+        pressed = {"card_type": card["card_type"], "event_key": button, "task_id": card["task_id"]}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._event(user, "template_card_event", pressed)
+
     async def enter(self, user: str) -> str:
         """Open the chat for the first time today and return the greeting."""
         answer = await self._event(user, "enter_chat", {})
@@ -263,7 +272,7 @@ class FakeAibot:
     async def _response(self, request: web.Request) -> web.StreamResponse:
         plan = self.fail.pop(0) if self.fail else None
         if isinstance(plan, dict):
-            return web.json_response(plan)
+            return web.Response(text=plan["raw"]) if "raw" in plan else web.json_response(plan)
         if plan != HANG_UP:
             answer = web.json_response(self._responded(request.query.get("response_code", ""), await request.json()))
         if plan is not None:

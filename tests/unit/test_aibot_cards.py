@@ -164,7 +164,8 @@ def test_what_goes_another_way_is_the_same_part(name: str) -> None:
 
 def test_words_say_what_a_card_says() -> None:
     assert words_of(render(PLAN, REF)[0]) == (
-        "**促复购活动方案**\n满 200 减 30，**先到先得**\n预算：30,000 元\n时间：11-22 至 11-28\n按 11-21 的数据"
+        "**促复购活动方案**\n满 200 减 30，**先到先得**\n预算：30,000 元\n时间：11-22 至 11-28\n按 11-21 的数据\n"
+        "也可以直接回复：上架、改一改"
     )
 
 

@@ -115,6 +115,7 @@ class Stage:
 
     async def dispatch(self) -> None:
         """Dispatch until nothing moves."""
+        await self.dispatcher.pool.drain()
         while await self.dispatcher.step():
             await self.dispatcher.pool.drain()
 
