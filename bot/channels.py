@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from bot.config import TenantSettings
+from bot.platforms.aibot import open_aibot
 from bot.platforms.base import Platform
 from bot.platforms.dingtalk.platform import DingtalkPlatform
 from bot.platforms.services import Services
@@ -18,7 +19,11 @@ Maker = Callable[[TenantSettings, Services], Iterator[Platform]]
 
 def open_channels(tenant: TenantSettings, services: Services) -> dict[tuple[int, str], Platform]:
     """Return every account of one tenant; whoever asked closes them."""
-    return {(services.tenant_id, made.name): made for make in MAKERS for made in make(tenant, services)}
+    channels = {(services.tenant_id, made.name): made for make in MAKERS for made in make(tenant, services)}
+    if tenant.aibot is not None:
+        bot = open_aibot(tenant.aibot, services, channels.get((services.tenant_id, WecomPlatform.name)))
+        channels[services.tenant_id, bot.name] = bot
+    return channels
 
 
 def _wecom(tenant: TenantSettings, services: Services) -> Iterator[Platform]:

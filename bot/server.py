@@ -22,6 +22,10 @@ from bot.channels import Channels, open_channels
 from bot.config import Settings
 from bot.delivery import Deliverer
 from bot.dispatch import Dispatcher
+from bot.platforms.aibot.decode import PLATFORM as AIBOT
+from bot.platforms.aibot.platform_socket import AibotSocketPlatform
+from bot.platforms.aibot.platform_url import AibotUrlPlatform
+from bot.platforms.aibot.sweep import keep_sweeping
 from bot.platforms.base import Platform
 from bot.platforms.dingtalk.stream import DingtalkStream, StreamTiming
 from bot.platforms.wecom.platform import WecomPlatform
@@ -32,6 +36,7 @@ from bot.sandbox.personas import member_ids
 from bot.sandbox.stage import DemoStage
 from bot.schedule import open_schedule, push_for
 from bot.web.admin import AdminLogin, set_up_admin
+from bot.web.aibot import aibot_routes
 from bot.web.api import api_routes
 from bot.web.callbacks import wecom_routes
 from bot.web.errors import error_middleware
@@ -107,6 +112,7 @@ async def _open_wires(app: web.Application, runtime: Runtime, stage: DemoStage |
     tenant_ids = {key: parts.tenant_id for key, parts in runtime.tenants.items()}
     receive = Receiver(runtime.database, tenant_ids, bell, runtime.metrics, runtime.clock)
     await _open_streams(runtime, receive, stack)
+    await _open_aibots(app, runtime, platforms, receive, stack)
     await stack.enter_async_context(open_schedule(runtime, deliver_bell))
     _add_routes(app, runtime, platforms, receive)
     if stage is not None:
@@ -173,6 +179,20 @@ async def _open_streams(runtime: Runtime, receive: Receiver, stack: AsyncExitSta
             stream = DingtalkStream(tenant.dingtalk, key, receive, StreamTiming(idle=tenant.dingtalk.idle_seconds))
             stream.start()
             stack.push_async_callback(stream.stop)
+
+
+async def _open_aibots(
+    app: web.Application, runtime: Runtime, platforms: Channels, receive: Receiver, stack: AsyncExitStack
+) -> None:
+    """Connect the aibots with a socket; add the routes of those that are called, and sweep their streams."""
+    found = {key: platforms.get((parts.tenant_id, AIBOT)) for key, parts in runtime.tenants.items()}
+    called = {key: bot for key, bot in found.items() if isinstance(bot, AibotUrlPlatform)}
+    for key, bot in found.items():
+        if isinstance(bot, AibotSocketPlatform):
+            bot.start(key, receive)
+            stack.push_async_callback(bot.stop)
+    app.router.add_routes(aibot_routes(called, receive, runtime.metrics, runtime.clock))
+    await stack.enter_async_context(_running(keep_sweeping([bot.sweep for bot in called.values()], runtime.clock)))
 
 
 def _add_routes(app: web.Application, runtime: Runtime, platforms: Channels, receive: Receiver) -> None:

@@ -24,6 +24,7 @@ from bot.config import AibotSettings
 from bot.platforms.aibot import envelope
 from bot.platforms.aibot.decode import PLATFORM, Decoder
 from bot.platforms.aibot.envelope import Opened
+from bot.platforms.aibot.greeting import greeting
 from bot.platforms.aibot.hints import Hints
 from bot.platforms.aibot.inbound import Inbound, Poll, parse
 from bot.platforms.aibot.live import StreamLive
@@ -44,8 +45,6 @@ log = structlog.get_logger()
 
 Receive = Callable[[Update], Awaitable[bool]]
 
-WELCOME = "您好，我是{name}。直接发一句话就行，比如「最近7天GMV」；发「/帮助」看看我能做什么。"
-DEFAULT_NAME = "导购助手"
 BAD_CARD = "卡片不合规（{}）"
 CARD_IS_SPENT = "点按之后已过五秒，卡片不能再更新"
 FILE_SENT_ALONE = "文件「{name}」已经单独发给您了。"
@@ -124,9 +123,7 @@ class AibotUrlPlatform(PlainChannel):
         if update.press is not None:
             return await self._presses.answer(update, update.press)
         if update.kind == "enter":
-            # Once a day and person by WeCom's own count, within five seconds (doc 101027).
-            name = self._settings.name or DEFAULT_NAME
-            return Answer({"msgtype": "text", "text": {"content": WELCOME.format(name=name)}})
+            return Answer(greeting(self._settings.name))
         stream = Hints.of(update.address).stream
         return Answer(first_frame(stream)) if stream else Answer()
 

@@ -7,7 +7,8 @@ the stream then: after a crash in between the app drops the double, and a respon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -76,3 +77,14 @@ class Sweep:
             await mark_undelivered(database, question, PLATFORM, status, error.reason)
             log.error("aibot.answer_not_fetched", stream=view.public_id, reason=error.reason)
         return True
+
+
+async def keep_sweeping(sweeps: Sequence[Sweep], clock: Callable[[], datetime], seconds: float = 5.0) -> None:
+    """Sweep every few seconds until cancelled. The outermost loop: an error is logged, and the next round comes."""
+    while True:
+        await asyncio.sleep(seconds)
+        for sweep in sweeps:
+            try:
+                await sweep(clock())
+            except Exception:
+                log.exception("aibot.sweep_failed")

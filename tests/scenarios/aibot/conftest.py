@@ -8,6 +8,8 @@ import pytest
 
 from db.engine import Database
 from tests.fakes.aibot import FakeAibot
+from tests.fakes.aibot_socket import FakeAibotSocket
+from tests.scenarios.aibot.socket_stage import SocketStage, socket_stage
 from tests.scenarios.aibot.stage import Clock, Stage, bind, stage_of
 
 
@@ -31,4 +33,22 @@ async def stage(database: Database, aibot: FakeAibot, clock: Clock) -> AsyncIter
     await bind(database)
     async with stage_of(database, aibot, clock) as one:
         aibot.target = one.url
+        yield one
+
+
+@pytest.fixture
+async def cloud(clock: Clock) -> AsyncIterator[FakeAibotSocket]:
+    """WeCom's end of the long connection; at the end it must have nothing to complain of."""
+    async with FakeAibotSocket(clock).running() as fake:
+        yield fake
+    assert fake.faults == []
+
+
+@pytest.fixture
+async def holding(database: Database, cloud: FakeAibotSocket, clock: Clock) -> AsyncIterator[SocketStage]:
+    """A replica that has the socket."""
+    await bind(database)
+    async with socket_stage(database, cloud, clock) as one:
+        one.start()
+        await one.connected()
         yield one

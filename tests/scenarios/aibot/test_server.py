@@ -1,0 +1,52 @@
+"""The real server with an aibot in its settings, in either mode."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from bot.config import (
+    AibotSettings,
+    DatabaseSettings,
+    KnowledgeSettings,
+    ScheduleSettings,
+    Settings,
+    TenantSettings,
+)
+from tests.demo_server import serve
+from tests.fakes.aibot import FakeAibot
+from tests.fakes.aibot_socket import FakeAibotSocket
+from tests.scenarios.aibot.socket_stage import until
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def settings(path: Path, aibot: AibotSettings) -> Settings:
+    """A server of one chain with nothing but an aibot."""
+    return Settings(
+        database=DatabaseSettings(url=SecretStr(f"sqlite+aiosqlite:///{path / 'server.db'}")),
+        knowledge=KnowledgeSettings(directory=path / "chroma"),
+        schedule=ScheduleSettings(enabled=False),
+        state_directory=path,
+        tenants={"acme": TenantSettings(name="测试连锁", aibot=aibot)},
+    )
+
+
+async def test_a_bot_that_is_called_answers_by_its_stream(tmp_path: Path) -> None:
+    async with FakeAibot(now).running() as aibot, serve(settings(tmp_path, aibot.settings())) as server:
+        aibot.target = f"{server.base}/wecom/acme/aibot"
+        said = await aibot.follow(await aibot.say("nobody", "最近7天GMV", chat="C1"))
+        assert "绑定门店：nobody" in said.text
+        assert aibot.faults == []
+
+
+async def test_a_bot_with_a_socket_answers_through_it(tmp_path: Path) -> None:
+    async with FakeAibotSocket(now).running() as cloud, serve(settings(tmp_path, cloud.settings())):
+        await until(lambda: bool(cloud.subscribed))
+        await cloud.say("nobody", "最近7天GMV")
+        await until(lambda: "绑定门店：nobody" in "".join(cloud.texts("nobody")))
+        assert cloud.faults == []
