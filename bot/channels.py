@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from bot.config import TenantSettings
-from bot.platforms.aibot import open_aibot
+from bot.platforms.aibot.platform_socket import AibotSocketPlatform
+from bot.platforms.aibot.platform_url import AibotUrlPlatform
 from bot.platforms.base import Platform
 from bot.platforms.dingtalk.platform import DingtalkPlatform
 from bot.platforms.services import Services
@@ -21,8 +22,10 @@ def open_channels(tenant: TenantSettings, services: Services) -> dict[tuple[int,
     """Return every account of one tenant; whoever asked closes them."""
     channels = {(services.tenant_id, made.name): made for make in MAKERS for made in make(tenant, services)}
     if tenant.aibot is not None:
-        bot = open_aibot(tenant.aibot, services, channels.get((services.tenant_id, WecomPlatform.name)))
-        channels[services.tenant_id, bot.name] = bot
+        # After the others: what it cannot say itself goes by the tenant's app.
+        app = channels.get((services.tenant_id, WecomPlatform.name))
+        kind = AibotSocketPlatform if tenant.aibot.mode == "socket" else AibotUrlPlatform
+        channels[services.tenant_id, kind.name] = kind(tenant.aibot, services, app)
     return channels
 
 

@@ -202,12 +202,16 @@ class FakeAibot:
 
     async def check_url(self) -> tuple[str, str]:
         """Do what the admin page does to save the address; return what was sent and what came back."""
-        assert self._http is not None
         digits = str(secrets.randbits(62))
         sealed = self._envelope.seal(digits.encode(), str(int(self._now())), "n1")
         query = {"msg_signature": sealed.signature, "timestamp": sealed.timestamp, "nonce": "n1"}
-        async with self._http.get(self.target, params={**query, "echostr": sealed.encrypt}) as answer:
-            return digits, await answer.text()
+        return digits, (await self.get({**query, "echostr": sealed.encrypt}))[1]
+
+    async def get(self, query: dict[str, str]) -> tuple[int, str]:
+        """Ask for the address with this query."""
+        assert self._http is not None
+        async with self._http.get(self.target, params=query) as answer:
+            return answer.status, await answer.text()
 
     async def _call(self, body: dict[str, Any]) -> dict[str, Any]:
         status, text, _ = await self.post(body)

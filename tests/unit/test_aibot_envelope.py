@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.platforms.aibot.envelope import open_callback, seal_answer, verify_url
 from bot.platforms.aibot.inbound import Undecodable, parse
 from bot.platforms.wecom.crypto import Envelope, Reason, Sealed, WecomRejected
 
 FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/wecom/vectors.json").read_text("utf-8"))
+NAMES = ("msg_signature", "timestamp", "nonce")
 VECTORS: dict[str, dict[str, Any]] = {vector["id"]: vector for vector in FIXTURE["vectors"]}
 
 
@@ -93,3 +96,14 @@ def test_what_is_wrong_has_its_reason(body: bytes, changes: dict[str, str], now:
     with pytest.raises(WecomRejected) as caught:
         open_callback(envelope("S5"), query("S5") | changes, body, now, 300)
     assert caught.value.reason is reason
+
+
+@given(st.binary(min_size=1, max_size=6), st.floats(0, 1), st.dictionaries(st.sampled_from(NAMES), st.text()))
+def test_mutated_bytes_are_opened_or_rejected(patch: bytes, where: float, changes: dict[str, str]) -> None:
+    body = bytearray(json.dumps({"encrypt": VECTORS["S5"]["encrypt"]}).encode())
+    at = int(where * (len(body) - len(patch)))
+    body[at : at + len(patch)] = patch
+    try:
+        parse(open_callback(envelope("S5"), query("S5") | changes, bytes(body), 1700000000, 300).message)
+    except (WecomRejected, Undecodable):
+        return

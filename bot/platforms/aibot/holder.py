@@ -123,8 +123,11 @@ class Holder:
     async def _run(self) -> None:
         async with aiohttp.ClientSession(trust_env=not _is_loopback(self._settings.socket_url)) as http:
             while True:
-                if await self._holds(self._timing.lease):
-                    await self._while_ours(http)
+                try:
+                    if await self._holds(self._timing.lease):
+                        await self._while_ours(http)
+                except Exception:
+                    log.exception("aibot.holder_failed")
                 await asyncio.sleep(self._timing.renew)
 
     async def _holds(self, seconds: float) -> bool | None:

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 PACE_SECONDS = 1.0
 PUSHES = 15
 WINDOW_SECONDS = 60.0
+REMEMBERED = 1024
 
 
 class Pace:
@@ -32,15 +33,27 @@ class Pace:
         self._monotonic = monotonic
         self._pushed: defaultdict[str, deque[float]] = defaultdict(deque)
 
+    @property
+    def remembered(self) -> int:
+        """How many conversations are counted."""
+        return len(self._pushed)
+
     def allows(self, conversation: str) -> bool:
         """Whether a push may go out now; it is counted then."""
-        now, pushed = self._monotonic(), self._pushed[conversation]
+        now = self._monotonic()
+        if len(self._pushed) > REMEMBERED:
+            self._forget(now)
+        pushed = self._pushed[conversation]
         while pushed and now - pushed[0] >= WINDOW_SECONDS:
             pushed.popleft()
         if len(pushed) >= PUSHES or (pushed and now - pushed[-1] < PACE_SECONDS):
             return False
         pushed.append(now)
         return True
+
+    def _forget(self, now: float) -> None:
+        for name in [name for name, pushed in self._pushed.items() if now - pushed[-1] >= WINDOW_SECONDS]:
+            del self._pushed[name]
 
 
 class PushedLive:

@@ -32,7 +32,7 @@ from bot.platforms.aibot.other_ways import OtherWays
 from bot.platforms.aibot.polls import Polls
 from bot.platforms.aibot.presses import IN_TIME, Answer, Presses, PressTiming, asks_for_nothing
 from bot.platforms.aibot.rates import conversation_rates
-from bot.platforms.aibot.snapshot import accepts, first_frame
+from bot.platforms.aibot.snapshot import accepts
 from bot.platforms.aibot.sweep import Sweep
 from bot.platforms.base import CardRef, LiveText, PlainChannel, Platform, Rate, Receipt, Refused
 from bot.platforms.services import Services
@@ -125,7 +125,7 @@ class AibotUrlPlatform(PlainChannel):
         if update.kind == "enter":
             return Answer(greeting(self._settings.name))
         stream = Hints.of(update.address).stream
-        return Answer(first_frame(stream)) if stream else Answer()
+        return Answer(self._polls.first(stream)) if stream else Answer()
 
     # What goes out.
 

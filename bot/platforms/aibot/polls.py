@@ -7,8 +7,9 @@ else                            what there is so far
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.platforms.aibot.decode import PLATFORM
 from bot.platforms.aibot.inbound import Poll
 from bot.platforms.aibot.other_ways import OtherWays
-from bot.platforms.aibot.snapshot import LIMIT, WAITING, frame, is_card, snapshot
+from bot.platforms.aibot.snapshot import LIMIT, WAITING, first_frame, frame, is_card, snapshot
 from db.progress import Progress, Question, find_question, progress_of
 from db.streams import End, Streams, StreamView
 from handlers.codec import load_update
@@ -27,12 +28,32 @@ log = structlog.get_logger()
 
 # A poll comes about once a second; that it came is written down so often.
 NOTE_EVERY = timedelta(seconds=5)
+REMEMBERED = 4096
 
 UNKNOWN = "这条回答已经过期了，请再问一次。"
 NOTHING = "好了。"
 SENT_ALONE = "已经单独发给您了。"
 SWITCHED = "还在处理，好了单独发给您。"
 TOO_LONG = "这次处理得太久了，请稍后再问一次。"
+
+
+class Expected:
+    """The streams this process began lately: their messages may still wait outside the database while it is gone."""
+
+    def __init__(self) -> None:
+        self._began: OrderedDict[str, datetime] = OrderedDict()
+
+    def add(self, stream: str, now: datetime) -> None:
+        """Note that a stream was begun."""
+        self._began[stream] = now
+        self._began.move_to_end(stream)
+        if len(self._began) > REMEMBERED:
+            self._began.popitem(last=False)
+
+    def has(self, stream: str, now: datetime) -> bool:
+        """Whether a stream was begun here and its time is not over."""
+        began = self._began.get(stream)
+        return began is not None and now < began + LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +63,12 @@ class Polls:
     streams: Streams
     ways: OtherWays
     clock: Callable[[], datetime]
+    expected: Expected = field(default_factory=Expected)
+
+    def first(self, stream: str) -> dict[str, Any]:
+        """Return the frame that answers a message at once."""
+        self.expected.add(stream, self.clock())
+        return first_frame(stream)
 
     async def answer(self, poll: Poll) -> dict[str, Any]:
         """Return the frame to show. While the database is gone the stream goes on waiting."""
@@ -54,6 +81,8 @@ class Polls:
     async def _frame(self, poll: Poll) -> dict[str, Any]:
         database, tenant_id = self.streams.database, self.streams.tenant_id
         question = await find_question(database, tenant_id, PLATFORM, poll.stream)
+        if question is None and self.expected.has(poll.stream, self.clock()):
+            return frame(poll.stream, WAITING, finish=False)
         if question is None:
             log.info("aibot.unknown_stream")
             return frame(poll.stream, UNKNOWN, finish=True)

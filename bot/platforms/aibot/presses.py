@@ -93,10 +93,13 @@ class Presses:
                 await outbox.retry(session, answer.row, self.owner, now, NOT_ANSWERED)
 
     async def _result(self, question: Question, press: Press) -> Answer:
+        shown = await self._shown(press)
+        if shown is None:
+            return Answer()
         found = await claim_card_update(self.database, question, PLATFORM, self.owner, self.clock())
         if found is None:
             return Answer()
-        return Answer(await self._shown(press), found.id if found.ours else None)
+        return Answer(shown, found.id if found.ours else None)
 
     async def _shown(self, press: Press, state: str = "") -> dict[str, Any] | None:
         """Return the update of the card as its row says it is; a `state` is put on it while it can be pressed."""

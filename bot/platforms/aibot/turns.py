@@ -100,18 +100,19 @@ class Turns:
             await self._close(turn)
 
     async def _push(self, link: Link | None, turn: Turn, text: str, *, finish: bool) -> None:
+        now = self._clock()
         try:
             await ask(link, RESPOND, frame(turn.stream, cut(text), finish=finish), turn.request)
         except AnswerOver:
             await self._close(turn)
             raise
         except Unknown:
-            await self._pushed(turn, finish=finish)  # perhaps
+            await self._pushed(turn, now, finish=finish)  # perhaps
             raise
-        await self._pushed(turn, finish=finish)
+        await self._pushed(turn, now, finish=finish)
 
-    async def _pushed(self, turn: Turn, *, finish: bool) -> None:
-        begins, turn.first = turn.first is None, turn.first or self._clock()
+    async def _pushed(self, turn: Turn, now: datetime, *, finish: bool) -> None:
+        begins, turn.first = turn.first is None, turn.first or now
         if finish:
             await self._close(turn)
         elif begins:

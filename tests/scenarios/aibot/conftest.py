@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
+from bot.platforms.aibot.platform_socket import SocketTiming
 from db.engine import Database
 from tests.fakes.aibot import FakeAibot
 from tests.fakes.aibot_socket import FakeAibotSocket
-from tests.scenarios.aibot.socket_stage import SocketStage, socket_stage
+from tests.scenarios.aibot.socket_stage import ANNOUNCING, FAST, IMPATIENT, SocketStage, socket_stage
 from tests.scenarios.aibot.stage import Clock, Stage, bind, stage_of
 
 
@@ -47,8 +49,30 @@ async def cloud(clock: Clock) -> AsyncIterator[FakeAibotSocket]:
 @pytest.fixture
 async def holding(database: Database, cloud: FakeAibotSocket, clock: Clock) -> AsyncIterator[SocketStage]:
     """A replica that has the socket."""
+    async with _holding(database, cloud, clock, FAST) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def announcing(database: Database, cloud: FakeAibotSocket, clock: Clock) -> AsyncIterator[SocketStage]:
+    """A replica that has the socket and announces an answer very soon."""
+    async with _holding(database, cloud, clock, ANNOUNCING) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def impatient(database: Database, cloud: FakeAibotSocket, clock: Clock) -> AsyncIterator[SocketStage]:
+    """A replica that has the socket and does not wait long for an acknowledgement."""
+    async with _holding(database, cloud, clock, IMPATIENT) as stage:
+        yield stage
+
+
+@asynccontextmanager
+async def _holding(
+    database: Database, cloud: FakeAibotSocket, clock: Clock, timing: SocketTiming
+) -> AsyncIterator[SocketStage]:
     await bind(database)
-    async with socket_stage(database, cloud, clock) as one:
+    async with socket_stage(database, cloud, clock, timing=timing) as one:
         one.start()
         await one.connected()
         yield one

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -27,11 +27,15 @@ from handlers.router import Router
 from tests.fakes.aibot_socket import FakeAibotSocket
 from tests.scenarios.aibot.stage import Clock, Plan, Saying, services_of
 
-LINK = LinkTiming(connect=1.0, ack=0.3, ping=10.0, close=0.2)
+LINK = LinkTiming(connect=2.0, ack=2.0, ping=30.0, close=0.2)
 HOLDER = HolderTiming(
     lease=30.0, renew=0.05, first_pause=0.02, longest_pause=0.05, refused_pause=5.0, kicked_pause=5.0, link=LINK
 )
-FAST = SocketTiming(HOLDER, WatchTiming(first=0.15, look=0.05), IntakeTiming(pauses=(0.01, 0.02), drain=0.5))
+# No first frame is pushed, however slow the machine is.
+FAST = SocketTiming(HOLDER, WatchTiming(first=60.0, look=0.05), IntakeTiming(pauses=(0.01, 0.02), drain=2.0))
+ANNOUNCING = replace(FAST, watch=WatchTiming(first=0.05, look=0.05))
+# An acknowledgement that does not come is not waited for long.
+IMPATIENT = replace(FAST, holder=replace(HOLDER, link=replace(LINK, ack=0.2)))
 
 
 @dataclass

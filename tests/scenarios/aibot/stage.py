@@ -43,7 +43,9 @@ OPEN = Card(
 )
 DONE = Card("plan", "方案", state="店长乙 10:32 已上架 · 券 123")
 REFUSED = "只有店长能上架。"
-FAST = PressTiming(wait=1.0, step=0.01)
+# As long as the real one waits, so that a slow machine is in time; HASTY for what is meant to be late.
+IN_TIME = PressTiming(wait=4.2, step=0.01)
+HASTY = PressTiming(wait=0.3, step=0.01)
 
 
 # What the engine makes no difference to is tried on one.
@@ -65,6 +67,7 @@ class Plan:
     """Answers 方案 with a card, its press with the finished card, the other press with words alone."""
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    done: Card = DONE
     intent: ClassVar[Intent] = Intent("plan", re.compile("方案"), actions=frozenset({"plan.launch", "plan.refuse"}))
 
     async def __call__(self, turn: Turn) -> Reply:
@@ -73,7 +76,7 @@ class Plan:
         await self.gate.wait()
         if turn.pressed.action == "plan.refuse":
             return Reply.say("execute", REFUSED)
-        return Reply("execute", card=DONE)
+        return Reply("execute", card=self.done)
 
 
 @dataclass
@@ -148,12 +151,18 @@ def services_of(database: Database, clock: Clock, owner: str) -> Services:
 
 @asynccontextmanager
 async def stage_of(
-    database: Database, aibot: FakeAibot, clock: Clock, *, app: Platform | None = None, owner: str = "one", **more: Any
+    database: Database,
+    aibot: FakeAibot,
+    clock: Clock,
+    *,
+    app: Platform | None = None,
+    owner: str = "one",
+    timing: PressTiming = IN_TIME,
 ) -> AsyncIterator[Stage]:
     """Serve one replica on a port of its own."""
     async with AsyncExitStack() as stack:
         services = services_of(database, clock, owner)
-        platform = AibotUrlPlatform(aibot.settings(**more), services, app, press_timing=FAST)
+        platform = AibotUrlPlatform(aibot.settings(), services, app, press_timing=timing)
         stack.push_async_callback(platform.close)
         metrics, bell, plan, saying = Metrics(), Doorbell(), Plan(), Saying()
         plan.gate.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from bot.platforms.aibot.presses import WORKING
 from db.models import Outbox
 from handlers.router import GONE
 from tests.demo_server import eventually
-from tests.scenarios.aibot.stage import ON_SQLITE, REFUSED, Stage, finished
+from tests.scenarios.aibot.stage import DONE, HASTY, ON_SQLITE, REFUSED, Stage, finished, stage_of
 
 pytestmark = ON_SQLITE
 
@@ -27,6 +28,14 @@ async def card(stage: Stage) -> dict[str, Any]:
     said = await finished(stage, await stage.aibot.say("zhangsan", "方案"))
     assert said.card is not None
     return said.card
+
+
+@pytest.fixture
+async def hasty(stage: Stage) -> AsyncIterator[Stage]:
+    """Another replica, which does not wait long for the result of a press."""
+    async with stage_of(stage.database, stage.aibot, stage.clock, owner="hasty", timing=HASTY) as one:
+        one.aibot.target = one.url
+        yield one
 
 
 @asynccontextmanager
@@ -81,18 +90,18 @@ async def test_words_alone_leave_the_card_and_go_by_the_response_url(stage: Stag
 
 
 async def test_a_result_that_is_late_is_announced_and_comes_once_as_a_message(
-    stage: Stage, card: dict[str, Any]
+    hasty: Stage, card: dict[str, Any]
 ) -> None:
-    stage.plan.gate.clear()
-    async with working(stage):
-        shown = await stage.aibot.press("zhangsan", card, "launch")
+    hasty.plan.gate.clear()
+    async with working(hasty):
+        shown = await hasty.aibot.press("zhangsan", card, "launch")
         assert shown is not None
         assert shown["main_title"]["desc"] == WORKING
         assert [button["key"] for button in shown["button_list"]] == ["launch", "no"]
-        stage.plan.gate.set()
-    await stage.run()
-    assert [one.text for one in stage.aibot.responses] == ["方案\n店长乙 10:32 已上架 · 券 123"]
-    assert [status for _, status, _ in await stage.outbox()] == ["sent", "sent"]
+        hasty.plan.gate.set()
+    await hasty.run()
+    assert [one.text for one in hasty.aibot.responses] == ["方案\n店长乙 10:32 已上架 · 券 123"]
+    assert [status for _, status, _ in await hasty.outbox()] == ["sent", "sent"]
 
 
 async def test_two_presses_at_once_show_the_same_card(stage: Stage, card: dict[str, Any]) -> None:
@@ -116,12 +125,12 @@ async def test_a_press_on_a_card_that_is_gone_is_told_so(stage: Stage, card: dic
     assert [one.text for one in stage.aibot.responses] == [GONE]
 
 
-async def test_a_press_behind_a_slow_question_is_answered_in_time(stage: Stage, card: dict[str, Any]) -> None:
-    stage.saying.gate.clear()
-    await stage.aibot.say("zhangsan", "很慢的问题")
-    async with working(stage):
-        shown = await stage.aibot.press("zhangsan", card, "launch")
-        stage.saying.gate.set()
+async def test_a_press_behind_a_slow_question_is_answered_in_time(hasty: Stage, card: dict[str, Any]) -> None:
+    hasty.saying.gate.clear()
+    await hasty.aibot.say("zhangsan", "很慢的问题")
+    async with working(hasty):
+        shown = await hasty.aibot.press("zhangsan", card, "launch")
+        hasty.saying.gate.set()
     assert shown is not None
     assert shown["main_title"]["desc"] == WORKING
 
@@ -134,6 +143,14 @@ async def test_an_answer_nobody_waits_for_leaves_the_update_to_delivery(stage: S
         await asyncio.sleep(0.2)
     await stage.run()
     assert [one.text for one in stage.aibot.responses] == ["方案\n店长乙 10:32 已上架 · 券 123"]
+
+
+async def test_a_card_that_cannot_be_drawn_is_left_to_delivery(stage: Stage, card: dict[str, Any]) -> None:
+    stage.plan.done = replace(DONE, title="")
+    async with working(stage):
+        assert await stage.aibot.press("zhangsan", card, "launch") is None
+    await stage.run()
+    assert [one.text for one in stage.aibot.responses] == ["店长乙 10:32 已上架 · 券 123"]
 
 
 async def test_a_claimed_update_whose_process_dies_is_delivered(stage: Stage, card: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ from handlers.codec import load_update
 from handlers.messages import Address, File, Part, Picture, Text
 from tests.fakes.aibot_socket import CUT, SECRET, SILENT, FakeAibotSocket
 from tests.fakes.wecom import FakeWecom
-from tests.scenarios.aibot.socket_stage import FAST, LINK, SocketStage, socket_stage, until
+from tests.scenarios.aibot.socket_stage import ANNOUNCING, FAST, LINK, SocketStage, socket_stage, until
 from tests.scenarios.aibot.stage import ON_SQLITE, Clock, bind
 
 pytestmark = ON_SQLITE
@@ -56,11 +56,11 @@ async def test_a_quick_answer_is_one_finished_stream(holding: SocketStage) -> No
     assert await holding.outbox() == [("sent", None)]
 
 
-async def test_a_slow_answer_is_announced_and_replaces_the_announcement(holding: SocketStage) -> None:
-    await asked(holding, chat="C1")
-    await until(lambda: holding.cloud.texts("C1") == [WAITING])
-    await holding.run()
-    assert holding.cloud.texts("C1") == [ANSWER]
+async def test_a_slow_answer_is_announced_and_replaces_the_announcement(announcing: SocketStage) -> None:
+    await asked(announcing, chat="C1")
+    await until(lambda: announcing.cloud.texts("C1") == [WAITING])
+    await announcing.run()
+    assert announcing.cloud.texts("C1") == [ANSWER]
 
 
 async def test_later_parts_are_messages_of_their_own(holding: SocketStage) -> None:
@@ -71,17 +71,16 @@ async def test_later_parts_are_messages_of_their_own(holding: SocketStage) -> No
     assert holding.cloud.texts(USER) == ["一", "二", "三"]
 
 
-async def test_a_card_is_a_message_after_its_stream(holding: SocketStage) -> None:
-    await asked(holding, "方案")
-    await until(lambda: holding.cloud.texts(USER) == [WAITING])
-    await holding.run()
-    assert holding.cloud.texts(USER) == [SEE_CARD, "[template_card]"]
+async def test_a_card_is_a_message_after_its_stream(announcing: SocketStage) -> None:
+    await asked(announcing, "方案")
+    await until(lambda: announcing.cloud.texts(USER) == [WAITING])
+    await announcing.run()
+    assert announcing.cloud.texts(USER) == [SEE_CARD, "[template_card]"]
 
 
 async def test_a_quick_card_needs_no_stream(holding: SocketStage) -> None:
     await asked(holding, "方案")
     await holding.run()
-    await asyncio.sleep(0.3)
     assert holding.cloud.texts(USER) == ["[template_card]"]
 
 
@@ -146,31 +145,31 @@ async def test_after_a_day_the_request_is_not_tried(holding: SocketStage) -> Non
     assert holding.cloud.texts(USER) == ["一"]
 
 
-async def test_before_six_minutes_the_stream_ends_and_the_answer_is_a_message(holding: SocketStage) -> None:
-    await asked(holding)
-    await until(lambda: holding.cloud.texts(USER) == [WAITING])
-    holding.clock.now += timedelta(minutes=5, seconds=31)
-    await until(lambda: holding.cloud.texts(USER) == [SWITCHED])
-    await holding.run()
-    assert holding.cloud.texts(USER) == [SWITCHED, ANSWER]
+async def test_before_six_minutes_the_stream_ends_and_the_answer_is_a_message(announcing: SocketStage) -> None:
+    await asked(announcing)
+    await until(lambda: announcing.cloud.texts(USER) == [WAITING])
+    announcing.clock.now += timedelta(minutes=5, seconds=31)
+    await until(lambda: announcing.cloud.texts(USER) == [SWITCHED])
+    await announcing.run()
+    assert announcing.cloud.texts(USER) == [SWITCHED, ANSWER]
 
 
-async def test_what_went_to_the_person_alone_ends_the_stream(holding: SocketStage) -> None:
-    await asked(holding, chat="C1")
-    await until(lambda: holding.cloud.texts("C1") == [WAITING])
-    await holding.dispatch()
-    async with holding.database.write() as session:
+async def test_what_went_to_the_person_alone_ends_the_stream(announcing: SocketStage) -> None:
+    await asked(announcing, chat="C1")
+    await until(lambda: announcing.cloud.texts("C1") == [WAITING])
+    await announcing.dispatch()
+    async with announcing.database.write() as session:
         row = await session.get_one(Outbox, 1)
         row.platform, row.status = "wecom", "sent"
-    await until(lambda: holding.cloud.texts("C1") == [SENT_ALONE])
+    await until(lambda: announcing.cloud.texts("C1") == [SENT_ALONE])
 
 
-async def test_an_answer_of_nothing_ends_the_stream(holding: SocketStage) -> None:
-    holding.saying.parts = ()
-    await asked(holding)
-    await until(lambda: holding.cloud.texts(USER) == [WAITING])
-    await holding.run()
-    await until(lambda: holding.cloud.texts(USER) == [NOTHING])
+async def test_an_answer_of_nothing_ends_the_stream(announcing: SocketStage) -> None:
+    announcing.saying.parts = ()
+    await asked(announcing)
+    await until(lambda: announcing.cloud.texts(USER) == [WAITING])
+    await announcing.run()
+    await until(lambda: announcing.cloud.texts(USER) == [NOTHING])
 
 
 @pytest.mark.parametrize(
@@ -186,22 +185,24 @@ async def test_an_answer_of_nothing_ends_the_stream(holding: SocketStage) -> Non
     ],
 )
 async def test_what_wecom_says_decides_what_becomes_of_it(
-    holding: SocketStage, plan: int | str, error: type[Exception], words: str
+    impatient: SocketStage, plan: int | str, error: type[Exception], words: str
 ) -> None:
-    address = await asked(holding)
-    holding.cloud.plan["aibot_respond_msg"] = [plan]
+    address = await asked(impatient)
+    impatient.cloud.plan["aibot_respond_msg"] = [plan]
     with pytest.raises(error, match=words):
-        await send(holding, address)
+        await send(impatient, address)
 
 
-async def test_a_card_whose_first_attempt_had_no_answer_counts_as_sent(holding: SocketStage) -> None:
-    await asked(holding, "方案")
-    holding.cloud.plan["aibot_respond_msg"] = [SILENT]
-    await holding.run()
-    (payload,) = [one for one in holding.cloud.screens[USER] if one["msgtype"] == "template_card"]
-    receipt = await holding.platform.send(load_update((await holding.received())[0]).address, _card_payload(payload))
+async def test_a_card_whose_first_attempt_had_no_answer_counts_as_sent(impatient: SocketStage) -> None:
+    await asked(impatient, "方案")
+    impatient.cloud.plan["aibot_respond_msg"] = [SILENT]
+    await impatient.run()
+    (payload,) = [one for one in impatient.cloud.screens[USER] if one["msgtype"] == "template_card"]
+    receipt = await impatient.platform.send(
+        load_update((await impatient.received())[0]).address, _card_payload(payload)
+    )
     assert receipt.refused == ()
-    assert len(holding.cloud.screens[USER]) == 1
+    assert len(impatient.cloud.screens[USER]) == 1
 
 
 def _card_payload(shown: dict[str, Any]) -> dict[str, Any]:
@@ -288,11 +289,11 @@ async def test_an_upload_wecom_has_forgotten_is_uploaded_again(holding: SocketSt
     assert len(holding.cloud.media) == 1
 
 
-async def test_a_broken_upload_may_be_repeated(holding: SocketStage) -> None:
-    address = await asked(holding)
-    holding.cloud.plan["aibot_upload_media_chunk"] = [SILENT]
+async def test_a_broken_upload_may_be_repeated(impatient: SocketStage) -> None:
+    address = await asked(impatient)
+    impatient.cloud.plan["aibot_upload_media_chunk"] = [SILENT]
     with pytest.raises(TryLater):
-        await send(holding, address, File("周报.pdf", base64.b64encode(b"%PDF-").decode()))
+        await send(impatient, address, File("周报.pdf", base64.b64encode(b"%PDF-").decode()))
 
 
 @pytest.mark.parametrize("data", ["", "no base64!"])
@@ -330,7 +331,7 @@ async def test_a_process_that_did_not_begin_the_stream_finishes_it_and_does_not_
     database: Database, cloud: FakeAibotSocket, clock: Clock
 ) -> None:
     await bind(database)
-    async with socket_stage(database, cloud, clock, owner="one") as first:
+    async with socket_stage(database, cloud, clock, owner="one", timing=ANNOUNCING) as first:
         first.start()
         await first.connected()
         address = await asked(first)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 from structlog.testing import capture_logs
 
 from bot.platforms.aibot.polls import NOTHING, SENT_ALONE, SWITCHED, TOO_LONG, UNKNOWN
 from bot.platforms.aibot.snapshot import SEE_CARD, WAITING
-from db.models import Outbox
+from db.models import Inbox, Outbox
 from handlers.codec import load_update
 from handlers.messages import Address, GivenFeedback, Picture, Text
 from tests.fakes.aibot import Said
@@ -74,6 +75,17 @@ async def test_a_message_delivered_twice_has_one_stream_and_one_answer(stage: St
 
 async def test_a_stream_nobody_knows_is_finished_kindly(stage: Stage) -> None:
     said = Said("x", "zhangsan", "", 0.0, [{"stream": {"id": "aibot-unknown"}}])
+    await stage.aibot.poll(said)
+    assert (said.text, said.finished) == (UNKNOWN, True)
+
+
+async def test_a_message_that_is_not_in_the_database_yet_is_waited_for(stage: Stage) -> None:
+    said = await stage.aibot.say("zhangsan", "今天有什么券")
+    async with stage.database.write() as session:
+        await session.execute(delete(Inbox))
+    await stage.aibot.poll(said)
+    assert (said.text, said.finished) == (WAITING, False)
+    stage.clock.now += timedelta(minutes=6)
     await stage.aibot.poll(said)
     assert (said.text, said.finished) == (UNKNOWN, True)
 
@@ -245,6 +257,11 @@ async def test_the_vectors_are_answered(stage: Stage) -> None:
     assert (update["text"], update["address"]["conversation"]) == ("今天有什么券", "chat:C1")
     assert (await post_vector(stage, "S6"))[0] == 200
     assert (await post_vector(stage, "S2"))[0] == 400
+    assert (await post_vector(stage, "S4"))[0] == 403
+    check = vector("S3")
+    query = {"msg_signature": check["signature"], "timestamp": check["timestamp"], "nonce": check["nonce"]}
+    assert await stage.aibot.get({**query, "echostr": check["encrypt"]}) == (200, check["plaintext"])
+    assert (await stage.aibot.get({**query, "echostr": "AAAA"}))[0] == 403
 
 
 @pytest.mark.usefixtures("at_the_vectors")
