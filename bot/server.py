@@ -192,7 +192,7 @@ async def _open_aibots(
             bot.start(key, receive)
             stack.push_async_callback(bot.stop)
     app.router.add_routes(aibot_routes(called, receive, runtime.metrics, runtime.clock))
-    await stack.enter_async_context(_running(keep_sweeping([bot.sweep for bot in called.values()], runtime.clock)))
+    await stack.enter_async_context(_running(keep_sweeping([bot.sweep for bot in called.values()])))
 
 
 def _add_routes(app: web.Application, runtime: Runtime, platforms: Channels, receive: Receiver) -> None:

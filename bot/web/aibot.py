@@ -68,7 +68,7 @@ def aibot_routes(
             return rejected(request, f"undecodable: {error}", 400)
         answer = await platform.answer(inbound, receive)
         response = web.Response(text=platform.seal(answer, opened), content_type=TEXT)
-        if answer.row is None:
+        if answer.instead is None:
             return response
         return await _written(request, response, platform, answer)
 

@@ -39,6 +39,12 @@ def update(name: str, **changes: Any) -> Update:
     return found
 
 
+def stored(found: Update) -> dict[str, Any]:
+    """The update as the inbox gives it back."""
+    dumped: Any = dump_update(found)
+    return dict(json.loads(dumped if isinstance(dumped, str) else json.dumps(dumped)))
+
+
 def test_a_direct_text_is_all_there() -> None:
     key = "aibot-c6e07bf6bdbf4cffe90915947ba141a65d293b3fb4e1301d"
     hints = Hints(AT.timestamp(), key, key, "sealed:69", chat="ZhangSan")
@@ -90,7 +96,7 @@ def test_what_is_no_text_is_attached(name: str, kind: str, text: str, attached: 
     found = update(name)
     assert (found.kind, found.text) == (kind, text)
     assert found.attachments == (Attachment(attached, "", PICTURE),)  # type: ignore[arg-type]
-    assert "c2VjcmV0" not in json.dumps(dump_update(found))
+    assert "c2VjcmV0" not in str(stored(found))
 
 
 def test_a_voice_is_its_transcript() -> None:
@@ -189,7 +195,7 @@ def test_the_request_of_a_socket_answers_messages_and_presses_apart() -> None:
 def test_every_update_survives_the_inbox(name: str) -> None:
     found = decoded(name)
     if isinstance(found, Update):
-        assert load_update(json.loads(json.dumps(dump_update(found)))) == found
+        assert load_update(stored(found)) == found
 
 
 @pytest.mark.parametrize(
@@ -239,7 +245,7 @@ def test_a_message_with_any_field_changed_is_read_or_undecodable(name: str, data
     except Undecodable:
         return
     if isinstance(found, Update):
-        json.dumps(dump_update(found))
+        assert load_update(stored(found)) == found
 
 
 @given(st.sampled_from(CASES), st.binary(min_size=1, max_size=6), st.floats(0, 1))

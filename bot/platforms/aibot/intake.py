@@ -59,7 +59,7 @@ class Intake:
         self._watch = watch
         self._link = link
         self._timing = timing
-        self._presses = Presses(services.database, services.tenant_id, services.owner, services.clock)
+        self._presses = Presses.of(services)
         self._frames: asyncio.Queue[Frame] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()

@@ -78,8 +78,8 @@ class AibotUrlPlatform(PlainChannel):
         opened, clock = services.sealer.open, services.clock
         self._ways = OtherWays(self._streams, self._http, settings.base_url, opened, clock, app)
         self._polls = Polls(self._streams, self._ways, clock)
-        self._presses = Presses(services.database, services.tenant_id, services.owner, clock, press_timing)
-        self.sweep = Sweep(self._streams, self._ways, services)
+        self._presses = Presses.of(services, press_timing)
+        self._sweep = Sweep(self._streams, self._ways, services)
 
     # What comes in.
 
@@ -176,6 +176,10 @@ class AibotUrlPlatform(PlainChannel):
         """Return a text that the polls of a message show while it is written."""
         hints = Hints.of(address)
         return StreamLive(self._streams, hints.stream, hints.asked, key) if hints.stream else None
+
+    async def sweep(self) -> None:
+        """Send what streams hold that nobody fetches any more; called every few seconds."""
+        await self._sweep()
 
     async def close(self) -> None:
         """Give up the connections this object opened."""

@@ -20,10 +20,17 @@ from bot.cards.aibot import render_update
 from bot.cards.aibot_card import FINISHED_KEY, BadCard
 from bot.platforms.aibot.decode import PLATFORM
 from bot.platforms.base import CardRef
-from db import outbox
+from bot.platforms.services import Services
 from db.cards import find_card
 from db.engine import Database
-from db.progress import Question, claim_card_update, find_question
+from db.progress import (
+    CardUpdate,
+    Question,
+    claim_card_update,
+    end_card_update,
+    find_question,
+    release_card_update,
+)
 from handlers.codec import load_card
 from handlers.messages import Card, Press, Update
 
@@ -35,10 +42,10 @@ NOT_ANSWERED = "点按时没能更新卡片"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The body that answers a callback, None for an empty one; `row` is the outbox row it takes the place of."""
+    """The body that answers a callback, None for an empty one; `instead` is the outbox row it takes the place of."""
 
     frame: dict[str, Any] | None = None
-    row: int | None = None
+    instead: CardUpdate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +61,19 @@ IN_TIME = PressTiming()
 
 @dataclass(frozen=True, slots=True)
 class Presses:
-    """Answers the presses of one tenant's bot. `owner` names this process."""
+    """Answers the presses of one tenant's bot. `owner` names this process, `steady` is what leases go by."""
 
     database: Database
     tenant_id: int
     owner: str
     clock: Callable[[], datetime]
+    steady: Callable[[], datetime]
     timing: PressTiming = IN_TIME
+
+    @classmethod
+    def of(cls, services: Services, timing: PressTiming = IN_TIME) -> Presses:
+        """Return what answers a tenant's presses in this process."""
+        return cls(services.database, services.tenant_id, services.owner, services.clock, services.steady, timing)
 
     async def answer(self, update: Update, press: Press) -> Answer:
         """Return the card after a press that has been committed."""
@@ -79,27 +92,24 @@ class Presses:
         return Answer(await self._shown(press))
 
     async def settle(self, answer: Answer, *, sent: bool) -> None:
-        """Write down whether an answer that took the place of an update has gone out; if not, it is queued again."""
-        if answer.row is None:
+        """Write down whether an answer in the place of an update has gone out; if not, delivery has the update."""
+        claimed = answer.instead
+        if claimed is None or answer.frame is None:
             return
-        now = self.clock()
-        async with self.database.write() as session:
-            if sent:
-                card = answer.frame["template_card"]["task_id"] if answer.frame else ""
-                receipt = {"message_id": "", "refused": []}
-                done = {"payloads": [{"update": card}], "receipt": receipt}
-                await outbox.settle(session, answer.row, self.owner, "sent", now, **done)
-            else:
-                await outbox.retry(session, answer.row, self.owner, now, NOT_ANSWERED)
+        if sent:
+            card = answer.frame["template_card"]["task_id"]
+            await end_card_update(self.database, claimed, self.owner, card, self.clock())
+        else:
+            await release_card_update(self.database, claimed, self.owner, NOT_ANSWERED, self.steady())
 
     async def _result(self, question: Question, press: Press) -> Answer:
         shown = await self._shown(press)
         if shown is None:
             return Answer()
-        found = await claim_card_update(self.database, question, PLATFORM, self.owner, self.clock())
+        found = await claim_card_update(self.database, question, PLATFORM, self.owner, self.steady())
         if found is None:
             return Answer()
-        return Answer(shown, found.id if found.ours else None)
+        return Answer(shown, found if found.ours else None)
 
     async def _shown(self, press: Press, state: str = "") -> dict[str, Any] | None:
         """Return the update of the card as its row says it is; a `state` is put on it while it can be pressed."""

@@ -8,8 +8,7 @@ the stream then: after a crash in between the app drops the double, and a respon
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -32,43 +31,47 @@ FORSAKEN_AFTER = timedelta(seconds=30)
 LEASE = timedelta(seconds=30)
 # A response_url works for an hour, and its use must be known for as long.
 KEPT = timedelta(hours=2)
+FORGET_EVERY = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
 class Sweep:
     """Sweeps the streams of one tenant."""
 
-    streams: Streams
-    ways: OtherWays
-    services: Services
+    def __init__(self, streams: Streams, ways: OtherWays, services: Services) -> None:
+        self._streams = streams
+        self._ways = ways
+        self._services = services
+        self._forget_at: datetime | None = None
 
-    async def __call__(self, now: datetime) -> None:
+    async def __call__(self) -> None:
         """Send what forsaken streams hold; forget streams that are over."""
-        services = self.services
+        services, now = self._services, self._services.clock()
         name = f"aibot-sweep:{services.tenant_id}"
         if not await hold(services.database, name, services.owner, services.steady(), LEASE):
             return
-        for view in await self.streams.forsaken(KEY_PREFIX, now - FORSAKEN_AFTER):
+        for view in await self._streams.forsaken(KEY_PREFIX, now - FORSAKEN_AFTER):
             await self._one(view, now)
-        await self.streams.forget(KEY_PREFIX, now - KEPT)
+        if self._forget_at is None or now >= self._forget_at:
+            self._forget_at = now + FORGET_EVERY
+            await self._streams.forget(KEY_PREFIX, now - KEPT)
 
     async def _one(self, view: StreamView, now: datetime) -> None:
         pieces = streamed(view)
         if pieces and not await self._sent(view, pieces):
             return
         if pieces or now >= view.opened_at + LIMIT:
-            await self.streams.switch(view.public_id, [piece.key for piece in pieces])
+            await self._streams.switch(view.public_id, [piece.key for piece in pieces])
 
     async def _sent(self, view: StreamView, pieces: Sequence[Piece]) -> bool:
         """Send the pieces; False when more are to come, or when it is to be tried again."""
-        database, tenant_id = self.services.database, self.services.tenant_id
+        database, tenant_id = self._services.database, self._services.tenant_id
         question = await find_question(database, tenant_id, PLATFORM, view.public_id)
         if question is None:
             return True
         if (await progress_of(database, question, PLATFORM)).waiting:
             return False
         try:
-            await self.ways.send_all(load_update(question.update).address, pieces, f"sweep:{view.public_id}")
+            await self._ways.send_all(load_update(question.update).address, pieces, f"sweep:{view.public_id}")
         except TryLater as error:
             log.info("aibot.sweep_later", stream=view.public_id, reason=error.reason)
             return False
@@ -79,12 +82,12 @@ class Sweep:
         return True
 
 
-async def keep_sweeping(sweeps: Sequence[Sweep], clock: Callable[[], datetime], seconds: float = 5.0) -> None:
+async def keep_sweeping(sweeps: Sequence[Callable[[], Awaitable[None]]], seconds: float = 5.0) -> None:
     """Sweep every few seconds until cancelled. The outermost loop: an error is logged, and the next round comes."""
     while True:
         await asyncio.sleep(seconds)
         for sweep in sweeps:
             try:
-                await sweep(clock())
+                await sweep()
             except Exception:
                 log.exception("aibot.sweep_failed")

@@ -23,7 +23,7 @@ LATER = timedelta(seconds=31)
 
 async def sweep(stage: Stage, after: timedelta = LATER) -> None:
     stage.clock.now += after
-    await stage.platform.sweep(stage.clock())
+    await stage.platform.sweep()
 
 
 async def states(stage: Stage) -> list[str]:
@@ -118,12 +118,12 @@ async def test_what_wecom_may_take_later_is_tried_again(stage: Stage) -> None:
 
 
 async def test_one_replica_sweeps_at_a_time(stage: Stage, database: Database, aibot: FakeAibot, clock: Clock) -> None:
-    await stage.platform.sweep(clock())
+    await stage.platform.sweep()
     await stage.aibot.say("zhangsan", "今天有什么券")
     await stage.run()
     async with stage_of(database, aibot, clock, owner="two") as other:
         clock.now += timedelta(seconds=29)
-        await stage.platform.sweep(clock())
+        await stage.platform.sweep()
         await sweep(other, timedelta(seconds=2))
         assert aibot.responses == []
         await sweep(stage, timedelta(seconds=1))
