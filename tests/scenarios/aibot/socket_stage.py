@@ -10,21 +10,17 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bot.delivery import Deliverer
-from bot.dispatch import Dispatcher
-from bot.metrics import Metrics
 from bot.platforms.aibot.connection import LinkTiming
 from bot.platforms.aibot.holder import HolderTiming
 from bot.platforms.aibot.intake import IntakeTiming
 from bot.platforms.aibot.platform_socket import AibotSocketPlatform, SocketTiming
 from bot.platforms.aibot.watch import WatchTiming
 from bot.platforms.base import Platform
-from bot.receive import Receiver
-from bot.worker import Doorbell
 from db.engine import Database
 from db.models import Inbox, Outbox
 from handlers.router import Router
 from tests.fakes.aibot_socket import FakeAibotSocket
+from tests.scenarios.aibot.path import Way, way_of
 from tests.scenarios.aibot.stage import Clock, Plan, Saying, services_of
 
 LINK = LinkTiming(connect=2.0, ack=2.0, ping=30.0, close=0.2)
@@ -48,25 +44,19 @@ class SocketStage:
     platform: AibotSocketPlatform
     plan: Plan
     saying: Saying
-    dispatcher: Dispatcher
-    deliverer: Deliverer
-    receive: Receiver
+    way: Way
 
     def start(self) -> None:
         """Begin to try for the socket."""
-        self.platform.start("acme", self.receive)
+        self.platform.start("acme", self.way.receive)
 
     async def run(self) -> None:
         """Dispatch and deliver until nothing moves."""
-        await self.dispatch()
-        while await self.deliverer.step():
-            await self.deliverer.pool.drain()
+        await self.way.run()
 
     async def dispatch(self) -> None:
         """Dispatch until nothing moves."""
-        await self.dispatcher.pool.drain()
-        while await self.dispatcher.step():
-            await self.dispatcher.pool.drain()
+        await self.way.dispatch()
 
     async def connected(self) -> None:
         """Return once this replica has the socket."""
@@ -104,17 +94,14 @@ async def socket_stage(
     async with AsyncExitStack() as stack:
         platform = AibotSocketPlatform(cloud.settings(**settings), services_of(database, clock, owner), app, timing)
         stack.push_async_callback(platform.close)
-        metrics, bell, plan, saying = Metrics(), Doorbell(), Plan(), Saying()
+        plan, saying = Plan(), Saying()
         plan.gate.set()
         saying.gate.set()
-        router = Router((plan, saying))
-        dispatcher = Dispatcher(database, lambda _: router, bell, bell, metrics, clock, owner)
         channels: dict[tuple[int, str], Platform] = {(1, "aibot"): platform}
         if app is not None:
             channels[1, "wecom"] = app
-        deliverer = Deliverer(database, channels, metrics, clock, owner, bell)
-        receive = Receiver(database, {"acme": 1}, bell, metrics, clock)
-        yield SocketStage(database, clock, cloud, platform, plan, saying, dispatcher, deliverer, receive)
+        way = stack.enter_context(way_of(database, channels, Router((plan, saying)), clock, owner))
+        yield SocketStage(database, clock, cloud, platform, plan, saying, way)
 
 
 async def until(happened: Any, seconds: float = 5.0) -> None:

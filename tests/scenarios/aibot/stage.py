@@ -14,19 +14,14 @@ import pytest
 from aiohttp import web
 from sqlalchemy import select
 
-from bot.delivery import Deliverer
-from bot.dispatch import Dispatcher
 from bot.loopback import loopback_site
-from bot.metrics import Metrics
 from bot.platforms.aibot.platform_url import AibotUrlPlatform
 from bot.platforms.aibot.presses import PressTiming
 from bot.platforms.base import Platform
 from bot.platforms.services import Services
-from bot.receive import Receiver
 from bot.seal import Sealer
 from bot.usage import UsageCounter
 from bot.web.aibot import aibot_routes
-from bot.worker import Doorbell
 from db.engine import Database
 from db.models import Inbox, Outbox, StaffIdentity
 from handlers.intents import Intent
@@ -35,6 +30,7 @@ from handlers.router import Router
 from handlers.turn import Turn
 from tests.fakes.aibot import FakeAibot, Said
 from tests.rows import NOW, small_chain
+from tests.scenarios.aibot.path import Way, way_of
 
 OPEN = Card(
     "plan",
@@ -102,25 +98,18 @@ class Stage:
     clock: Clock
     aibot: FakeAibot
     platform: AibotUrlPlatform
-    app: Platform | None
     plan: Plan
     saying: Saying
-    dispatcher: Dispatcher
-    deliverer: Deliverer
-    receive: Receiver
+    way: Way
     url: str = ""
 
     async def run(self) -> None:
         """Dispatch and deliver until nothing moves."""
-        await self.dispatch()
-        while await self.deliverer.step():
-            await self.deliverer.pool.drain()
+        await self.way.run()
 
     async def dispatch(self) -> None:
         """Dispatch until nothing moves."""
-        await self.dispatcher.pool.drain()
-        while await self.dispatcher.step():
-            await self.dispatcher.pool.drain()
+        await self.way.dispatch()
 
     async def outbox(self) -> list[tuple[str, str, str | None]]:
         """Platform, status and error of every row."""
@@ -164,19 +153,16 @@ async def stage_of(
         services = services_of(database, clock, owner)
         platform = AibotUrlPlatform(aibot.settings(), services, app, press_timing=timing)
         stack.push_async_callback(platform.close)
-        metrics, bell, plan, saying = Metrics(), Doorbell(), Plan(), Saying()
+        plan, saying = Plan(), Saying()
         plan.gate.set()
         saying.gate.set()
-        router = Router((plan, saying))
-        dispatcher = Dispatcher(database, lambda _: router, bell, bell, metrics, clock, owner)
         channels: dict[tuple[int, str], Platform] = {(1, "aibot"): platform}
         if app is not None:
             channels[1, "wecom"] = app
-        deliverer = Deliverer(database, channels, metrics, clock, owner, bell)
-        receive = Receiver(database, {"acme": 1}, bell, metrics, clock)
+        way = stack.enter_context(way_of(database, channels, Router((plan, saying)), clock, owner))
         served = web.Application()
-        served.add_routes(aibot_routes({"acme": platform}, receive, metrics, clock))
-        stage = Stage(database, clock, aibot, platform, app, plan, saying, dispatcher, deliverer, receive)
+        served.add_routes(aibot_routes({"acme": platform}, way.receive, way.metrics, clock))
+        stage = Stage(database, clock, aibot, platform, plan, saying, way)
         base = await stack.enter_async_context(loopback_site(served))
         yield replace(stage, url=f"{base}/wecom/acme/aibot")
 

@@ -355,7 +355,7 @@ async def test_a_commit_that_fails_is_tried_again(database: Database, cloud: Fak
         async def receive(update: Any) -> bool:
             if error := next(failures, None):
                 raise error
-            return await stage.receive(update)
+            return await stage.way.receive(update)
 
         stage.platform.start("acme", receive)
         await stage.connected()
@@ -371,7 +371,7 @@ async def test_what_has_come_is_committed_before_the_end(
 
         async def receive(update: Any) -> bool:
             await asyncio.sleep(0.1)
-            return await stage.receive(update)
+            return await stage.way.receive(update)
 
         stage.platform.start("acme", receive)
         await stage.connected()

@@ -71,8 +71,7 @@ async def test_an_answer_still_coming_is_waited_for(stage: Stage) -> None:
     stage.saying.parts = (Text("一"), Text("二"))
     await stage.aibot.say("zhangsan", "今天有什么券")
     await stage.dispatch()
-    await stage.deliverer.step()
-    await stage.deliverer.pool.drain()
+    await stage.way.deliver_one()
     await sweep(stage)
     assert stage.aibot.responses == []
     await stage.run()
