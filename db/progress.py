@@ -12,6 +12,7 @@ from db.engine import Database
 from db.models import Inbox, Outbox
 from db.outbox import ERROR_CHARS, UNFINISHED
 
+FAILED = ("failed", "unknown", "expired")
 # Long enough to write an answer; a process that dies holds the update up for so long.
 LEASE = timedelta(seconds=15)
 
@@ -28,10 +29,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The rows that answer a question: whether some on one channel still wait, whether others went elsewhere."""
+    """The rows that answer a question: on one channel some `waiting` or `failed`, others that went `elsewhere`."""
 
-    waiting: bool
-    elsewhere: bool
+    waiting: bool = False
+    failed: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,12 @@ async def progress_of(database: Database, question: Question, platform: str) -> 
     query = select(Outbox.platform, Outbox.status).where(Outbox.inbox_id == question.id).distinct()
     async with database.read() as session:
         found = [(where, status) for where, status in (await session.execute(query)).all()]
-    waiting = any(where == platform and status in UNFINISHED for where, status in found)
-    return Progress(waiting, any(where != platform for where, _ in found))
+    here = {status for where, status in found if where == platform}
+    return Progress(
+        waiting=not here.isdisjoint(UNFINISHED),
+        failed=not here.isdisjoint(FAILED),
+        elsewhere=any(where != platform for where, _ in found),
+    )
 
 
 async def claim_card_update(

@@ -36,9 +36,9 @@ from bot.platforms.aibot.connection import (
     open_link,
 )
 from bot.platforms.aibot.fields import Fields
+from bot.platforms.aibot.http import is_loopback
 from bot.platforms.services import Services
 from bot.platforms.wecom.answers import OK
-from bot.platforms.wecom.client import LOOPBACK
 from db.leases import give_up, hold
 
 log = structlog.get_logger()
@@ -121,7 +121,7 @@ class Holder:
             self._log.warning("aibot.lease_not_given_up", error=type(error).__name__)
 
     async def _run(self) -> None:
-        async with aiohttp.ClientSession(trust_env=not _is_loopback(self._settings.socket_url)) as http:
+        async with aiohttp.ClientSession(trust_env=not is_loopback(self._settings.socket_url)) as http:
             while True:
                 try:
                     if await self._holds(self._timing.lease):
@@ -230,7 +230,3 @@ async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
 
 def _is_disconnected(body: Any) -> bool:
     return Fields.of(body).inside("event").text("eventtype") == DISCONNECTED
-
-
-def _is_loopback(url: str) -> bool:
-    return any(f"//{host}" in url for host in LOOPBACK)

@@ -26,6 +26,7 @@ from bot.platforms.aibot.decode import PLATFORM, Decoder
 from bot.platforms.aibot.envelope import Opened
 from bot.platforms.aibot.greeting import greeting
 from bot.platforms.aibot.hints import Hints
+from bot.platforms.aibot.http import new_http
 from bot.platforms.aibot.inbound import Inbound, Poll, parse
 from bot.platforms.aibot.live import StreamLive
 from bot.platforms.aibot.other_ways import OtherWays
@@ -36,7 +37,6 @@ from bot.platforms.aibot.snapshot import accepts
 from bot.platforms.aibot.sweep import Sweep
 from bot.platforms.base import CardRef, LiveText, PlainChannel, Platform, Rate, Receipt, Refused
 from bot.platforms.services import Services
-from bot.platforms.wecom.client import new_http
 from bot.platforms.wecom.crypto import Envelope
 from db.streams import Piece, Streams
 from handlers.messages import Address, Card, File, Part, Text, Update

@@ -32,6 +32,7 @@ REMEMBERED = 4096
 
 UNKNOWN = "这条回答已经过期了，请再问一次。"
 NOTHING = "好了。"
+NOT_SENT = "这条没能发出来，请稍后再试一次。"
 SENT_ALONE = "已经单独发给您了。"
 SWITCHED = "还在处理，好了单独发给您。"
 TOO_LONG = "这次处理得太久了，请稍后再问一次。"
@@ -87,13 +88,12 @@ class Polls:
             log.info("aibot.unknown_stream")
             return frame(poll.stream, UNKNOWN, finish=True)
         # Before the stream is looked at: whatever was handed over by then is in it.
-        progress = await progress_of(database, question, PLATFORM) if question.done else Progress(True, False)
+        progress = await progress_of(database, question, PLATFORM) if question.done else Progress(waiting=True)
         view = await self._fetch(poll, question, self._end(question, progress))
         if view.state == "open":
             return snapshot(view, poll.id, finish=False)
         note = "" if view.state == "closed" or not progress.waiting else self._promise(question)
-        nothing = SENT_ALONE if progress.elsewhere else NOTHING
-        return snapshot(view, poll.id, finish=True, note=note, nothing=nothing)
+        return snapshot(view, poll.id, finish=True, note=note, nothing=without_pieces(progress))
 
     def _end(self, question: Question, progress: Progress) -> End | None:
         if question.done and not progress.waiting:
@@ -112,3 +112,10 @@ class Polls:
     def _promise(self, question: Question) -> str:
         """Say what becomes of the rest; nothing is promised that cannot be kept."""
         return SWITCHED if self.ways.likely(load_update(question.update).address) else TOO_LONG
+
+
+def without_pieces(progress: Progress) -> str:
+    """Return what a stream ends with where the answer left nothing in it."""
+    if progress.failed:
+        return NOT_SENT
+    return SENT_ALONE if progress.elsewhere else NOTHING

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import structlog
 
+from bot.platforms.aibot.http import BEFORE_SENDING
 from bot.platforms.base import Refused, TryLater, Unknown
 from bot.platforms.wecom.answers import LATER, OK, error_of
-from bot.platforms.wecom.client import BEFORE_SENDING
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.platforms.aibot.connection import Link
 from bot.platforms.aibot.decode import KEY_PREFIX, PLATFORM
 from bot.platforms.aibot.hints import Hints
-from bot.platforms.aibot.polls import NOTHING, SENT_ALONE, SWITCHED
+from bot.platforms.aibot.polls import SWITCHED, without_pieces
 from bot.platforms.aibot.snapshot import WAITING
 from bot.platforms.aibot.turns import Turn, Turns
 from bot.platforms.base import SendError
@@ -102,9 +102,7 @@ class Watch:
         if question is None or not question.done:
             return None
         progress = await progress_of(self._streams.database, question, PLATFORM)
-        if progress.waiting:
-            return None
-        return SENT_ALONE if progress.elsewhere else NOTHING
+        return None if progress.waiting else without_pieces(progress)
 
     async def _forget(self) -> None:
         now = self._clock()

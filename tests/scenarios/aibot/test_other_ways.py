@@ -157,14 +157,14 @@ async def test_a_late_card_without_an_app_is_words_in_a_group(stage: Stage) -> N
 
 async def test_a_file_goes_by_the_app_and_the_stream_says_so(stage_with_app: Stage, wecom: FakeWecom) -> None:
     stage = stage_with_app
-    stage.saying.parts = (File("周报.pdf", base64.b64encode(b"%PDF-").decode()),)
+    stage.saying.parts = (File("周报.pdf", base64.b64encode(b"%PDF-1.7 and more").decode()),)
     said = await finished(stage, await stage.aibot.say("zhangsan", "今天有什么券", chat="C1"))
     assert said.text == "文件「周报.pdf」已经单独发给您了。"
     assert len(wecom.screen("zhangsan")) == 1
 
 
 async def test_a_file_without_an_app_is_owned_up_to(stage: Stage) -> None:
-    stage.saying.parts = (File("周报.pdf", base64.b64encode(b"%PDF-").decode()),)
+    stage.saying.parts = (File("周报.pdf", base64.b64encode(b"%PDF-1.7 and more").decode()),)
     said = await finished(stage, await stage.aibot.say("zhangsan", "今天有什么券"))
     assert "发不了" in said.text
 

@@ -41,18 +41,26 @@ async def hasty(stage: Stage) -> AsyncIterator[Stage]:
 @asynccontextmanager
 async def working(stage: Stage) -> AsyncIterator[None]:
     """Dispatch while the block runs; nothing is delivered."""
+    over = asyncio.Event()
 
     async def loop() -> None:
-        while True:
-            await stage.dispatch()
+        while not over.is_set():
+            await stage.way.dispatcher.step()
             await asyncio.sleep(0.01)
 
     task = asyncio.create_task(loop())
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        over.set()
+        await task
+
+
+async def after_the_hold(stage: Stage) -> None:
+    """Work when the time is over for which an update is left to the answer of its press."""
+    await stage.dispatch()
+    stage.clock.now += stage.platform.update_hold + timedelta(seconds=1)
+    await stage.run()
 
 
 async def test_the_press_is_answered_with_the_whole_card(stage: Stage, card: dict[str, Any]) -> None:
@@ -99,7 +107,7 @@ async def test_a_result_that_is_late_is_announced_and_comes_once_as_a_message(
         assert shown["main_title"]["desc"] == WORKING
         assert [button["key"] for button in shown["button_list"]] == ["launch", "no"]
         hasty.plan.gate.set()
-    await hasty.run()
+    await after_the_hold(hasty)
     assert [one.text for one in hasty.aibot.responses] == ["方案\n店长乙 10:32 已上架 · 券 123"]
     assert [status for _, status, _ in await hasty.outbox()] == ["sent", "sent"]
 
@@ -141,7 +149,7 @@ async def test_an_answer_nobody_waits_for_leaves_the_update_to_delivery(stage: S
         await stage.aibot.press_and_hang_up("zhangsan", card, "launch", seconds=0.1)
         stage.plan.gate.set()
         await asyncio.sleep(0.2)
-    await stage.run()
+    await after_the_hold(stage)
     assert [one.text for one in stage.aibot.responses] == ["方案\n店长乙 10:32 已上架 · 券 123"]
 
 
@@ -149,7 +157,7 @@ async def test_a_card_that_cannot_be_drawn_is_left_to_delivery(stage: Stage, car
     stage.plan.done = replace(DONE, title="")
     async with working(stage):
         assert await stage.aibot.press("zhangsan", card, "launch") is None
-    await stage.run()
+    await after_the_hold(stage)
     assert [one.text for one in stage.aibot.responses] == ["店长乙 10:32 已上架 · 券 123"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ import pytest
 from sqlalchemy import delete
 from structlog.testing import capture_logs
 
-from bot.platforms.aibot.polls import NOTHING, SENT_ALONE, SWITCHED, TOO_LONG, UNKNOWN
+from bot.platforms.aibot.polls import NOT_SENT, NOTHING, SENT_ALONE, SWITCHED, TOO_LONG, UNKNOWN
 from bot.platforms.aibot.snapshot import SEE_CARD, WAITING
 from db.models import Inbox, Outbox
 from handlers.codec import load_update
 from handlers.messages import Address, GivenFeedback, Picture, Text
 from tests.fakes.aibot import Said
-from tests.scenarios.aibot.stage import ON_SQLITE, Clock, Stage, finished
+from tests.scenarios.aibot.stage import ON_SQLITE, OPEN, Clock, Stage, finished
 
 pytestmark = ON_SQLITE
 
@@ -154,6 +155,12 @@ async def test_what_went_to_the_person_alone_is_said_in_the_group(stage: Stage) 
         row.platform, row.status = "wecom", "sent"
     await stage.aibot.poll(said)
     assert (said.text, said.finished) == (SENT_ALONE, True)
+
+
+async def test_an_answer_that_could_not_be_sent_is_owned_up_to(stage: Stage) -> None:
+    stage.saying.parts = (replace(OPEN, buttons=OPEN.buttons[:1] * 2),)
+    said = await finished(stage, await stage.aibot.say("zhangsan", "今天有什么券"))
+    assert (said.text, said.finished) == (NOT_SENT, True)
 
 
 async def test_an_answer_of_nothing_ends_the_stream(stage: Stage) -> None:
