@@ -64,6 +64,8 @@ class Answerer:
         person = await self.identities.person(row.tenant_id, update.address)
         if update.kind == "feedback":
             return Answered(update, Reply(INTENT_NONE), person)
+        if update.kind == "enter" and update.note not in GREETED:
+            return Answered(update, Reply(INTENT_NONE), person)  # opening a chat says nothing
         if person is None:
             return Answered(update, await self._to_stranger(row, update))
         if update.kind in {"enter", "other"}:
@@ -76,7 +78,7 @@ class Answerer:
     async def _to_stranger(self, row: ClaimedUpdate, update: Update) -> Reply:
         """Bind by a code, or say how to be bound; someone outside the organisation has no id that could be."""
         if not update.address.user_id:
-            return Reply(INTENT_NONE, private=True) if update.kind == "enter" else Reply.say(INTENT_NONE, OUTSIDER)
+            return Reply.say(INTENT_NONE, OUTSIDER)
         said = await self.identities.by_code(row.tenant_id, update)
         hint = NOT_BOUND.format(user_id=update.address.user_id)
         return replace(Reply.say(INTENT_NONE, said or hint), private=True)
@@ -137,8 +139,5 @@ def _with_quote(update: Update) -> Update:
 
 
 def _to_wordless(update: Update, person: Person) -> Reply:
-    """Greet a person who was just added; ask for words where something else came. Opening the chat says nothing."""
-    if update.kind == "enter":
-        greet = update.note in GREETED
-        return Reply.say(INTENT_NONE, WELCOME.format(name=person.name)) if greet else Reply(INTENT_NONE)
-    return Reply.say(INTENT_NONE, ONLY_TEXT)
+    """Greet a person who was just added; ask for words where something else came."""
+    return Reply.say(INTENT_NONE, WELCOME.format(name=person.name) if update.kind == "enter" else ONLY_TEXT)

@@ -19,11 +19,6 @@ from aiohttp import web
 from bot.channels import Channels, open_channels
 from bot.config import Settings
 from bot.platforms.base import Platform
-from bot.platforms.dingtalk.card_callbacks import card_callbacks
-from bot.platforms.dingtalk.link import StreamTiming
-from bot.platforms.dingtalk.stream import DingtalkStream
-from bot.platforms.wecom.platform import WecomPlatform
-from bot.receive import Receiver
 from bot.runtime import Runtime, open_runtime, utc_now
 from bot.sandbox.page import sandbox_routes
 from bot.sandbox.personas import member_ids
@@ -31,12 +26,10 @@ from bot.sandbox.stage import DemoStage
 from bot.schedule import open_schedule, push_for
 from bot.web.admin import AdminLogin, set_up_admin
 from bot.web.api import api_routes
-from bot.web.dingtalk import dingtalk_routes
 from bot.web.errors import front_middleware
-from bot.web.gate import Gate
 from bot.web.health import Readiness, health_routes
 from bot.web.keys import key_check
-from bot.web.wecom import wecom_routes
+from bot.wires import open_wires
 from bot.worker import running
 from bot.workers import open_workers
 
@@ -73,7 +66,7 @@ async def _compose(settings: Settings, clock: Clock, app: web.Application) -> As
             settings = settings.model_copy(update={"tenants": tenants})
         runtime = await stack.enter_async_context(open_runtime(settings, clock))
         app[RUNTIME] = runtime
-        await _open_wires(app, runtime, stage, stack)
+        await _open_all(app, runtime, stage, stack)
         runtime.metrics.ready.set(1)
         await stack.enter_async_context(running(_warm_up(runtime)))
         yield
@@ -101,14 +94,13 @@ async def _open_stage(settings: Settings, stack: AsyncExitStack) -> DemoStage | 
     return stage
 
 
-async def _open_wires(app: web.Application, runtime: Runtime, stage: DemoStage | None, stack: AsyncExitStack) -> None:
+async def _open_all(app: web.Application, runtime: Runtime, stage: DemoStage | None, stack: AsyncExitStack) -> None:
     """Start the workers before what feeds them, so that nothing waits for a part that is not there."""
     channels = _channels(runtime, stack)
     workers = await stack.enter_async_context(open_workers(runtime, channels))
-    await _open_streams(runtime, workers.receive, stack)
-    await stack.enter_async_context(card_callbacks(channels.values(), runtime.settings.server.public_url))
+    await stack.enter_async_context(open_wires(app, runtime, channels, workers.receive))
     await stack.enter_async_context(open_schedule(runtime, workers.ring_delivery))
-    _add_routes(app, runtime, channels, workers.receive)
+    _add_routes(app, runtime)
     if stage is not None:
         await _set_the_stage(app, runtime, stage, workers.ring_delivery)
 
@@ -140,29 +132,11 @@ def _channels(runtime: Runtime, stack: AsyncExitStack) -> Channels:
     return platforms
 
 
-async def _open_streams(runtime: Runtime, receive: Receiver, stack: AsyncExitStack) -> None:
-    for key, tenant in runtime.settings.tenants.items():
-        if tenant.dingtalk is not None and tenant.dingtalk.stream:
-            timing = StreamTiming(idle=tenant.dingtalk.idle_seconds)
-            stream = DingtalkStream(tenant.dingtalk, key, receive, timing, services=runtime.services(key))
-            stream.start()
-            stack.push_async_callback(stream.stop)
-
-
-def _add_routes(app: web.Application, runtime: Runtime, channels: Channels, receive: Receiver) -> None:
-    wecom = {
-        key: platform
-        for key, parts in runtime.tenants.items()
-        if isinstance(platform := channels.get((parts.tenant_id, "wecom")), WecomPlatform)
-    }
-    tenant_ids = {key: parts.tenant_id for key, parts in runtime.tenants.items()}
-    gate = Gate(runtime.metrics, runtime.reached, tenant_ids, runtime.clock)
+def _add_routes(app: web.Application, runtime: Runtime) -> None:
     assistants = {key: parts.assistant for key, parts in runtime.tenants.items()}
     executors = {key: parts.executor for key, parts in runtime.tenants.items()}
     app.router.add_routes(health_routes(runtime.database, runtime.metrics, app[READINESS]))
     app.router.add_routes(api_routes(assistants, executors, runtime.metrics))
-    app.router.add_routes(wecom_routes(wecom, receive, gate))
-    app.router.add_routes(dingtalk_routes(channels.values(), receive, gate))
     set_up_admin(app, app[ADMIN], runtime.database)
     if runtime.mock_crm is not None:
         runtime.mock_crm.add_to(app)

@@ -126,12 +126,19 @@ def _claimed(row: Outbox) -> ClaimedMessage:
     )
 
 
-async def sent_since(
-    database: Database, chat: tuple[int, str, str], since: datetime
-) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return what was sent into a chat (tenant id, channel, conversation): each row's key and payloads."""
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message that was sent: its row's key, what it said, and what travelled."""
+
+    key: str
+    message: dict[str, Any]
+    payloads: list[dict[str, Any]]
+
+
+async def sent_since(database: Database, chat: tuple[int, str, str], since: datetime) -> list[SentMessage]:
+    """Return what was sent into a chat, which is a tenant id, a channel and a conversation."""
     tenant_id, platform, conversation = chat
-    query = select(Outbox.dedupe_key, Outbox.payloads).where(
+    query = select(Outbox.dedupe_key, Outbox.message, Outbox.payloads).where(
         Outbox.tenant_id == tenant_id,
         Outbox.platform == platform,
         Outbox.conversation_key == conversation,
@@ -139,7 +146,8 @@ async def sent_since(
         Outbox.sent_at >= since,
     )
     async with database.read() as session:
-        return [(row.dedupe_key, row.payloads or []) for row in (await session.execute(query)).all()]
+        rows = (await session.execute(query)).all()
+    return [SentMessage(row.dedupe_key, row.message, row.payloads or []) for row in rows]
 
 
 async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime) -> None:

@@ -29,7 +29,7 @@ SEALER = Sealer("tests")
 
 
 class Pipeline:
-    """The path of one process, named `owner`; `now` is moved by the test and is every clock there is."""
+    """The path of one process, named `owner`. Every clock is `clock`, by default `now`, which the test moves."""
 
     def __init__(
         self,
@@ -38,15 +38,18 @@ class Pipeline:
         router: Router,
         folder: Path,
         owner: str = "test",
+        *,
+        tenant: str = "demo",
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.database, self.now = database, NOW
         self.metrics, self.bell = Metrics(), Doorbell()
         self.limits = RateLimits(self.metrics)
-        clock: Callable[[], datetime] = lambda: self.now  # noqa: E731 - one line says it
+        clock = clock or (lambda: self.now)
         ring = self.bell.ring
         self.spool = Spool(folder / f"spool-{owner}.db", 1000)
         self.intake = Intake(database, self.spool, 2.0, self.metrics, ring)
-        self.receive = Receiver(self.intake, {"demo": 1}, ring, self.metrics, Reached(database, clock), clock)
+        self.receive = Receiver(self.intake, {tenant: 1}, ring, self.metrics, Reached(database, clock), clock)
         self.identities = Identities(database, platforms, self.limits, SEALER, clock)
         self.dispatcher = Dispatcher(
             database,
@@ -62,6 +65,7 @@ class Pipeline:
 
     async def dispatch(self) -> None:
         """Answer until nothing is left that can be answered now."""
+        await self.dispatcher.pool.drain()
         while await self.dispatcher.step():
             await self.dispatcher.pool.drain()
 
@@ -69,6 +73,11 @@ class Pipeline:
         """Send until nothing is left that can be sent now."""
         while await self.deliverer.step():
             await self.deliverer.pool.drain()
+
+    async def deliver_one(self) -> None:
+        """Send what is due now, and not what it makes way for."""
+        await self.deliverer.step()
+        await self.deliverer.pool.drain()
 
     async def run(self) -> None:
         """Dispatch and deliver until nothing moves."""

@@ -17,6 +17,7 @@ from bot.cards.cut import shorten
 from bot.cards.dingtalk_card import card_as_message, card_params
 from bot.cards.dingtalk_markdown import UNTITLED, cut_title, split, title_of
 from bot.cards.dingtalk_words import chart_text, table_text
+from bot.cards.file_name import file_name
 from bot.cards.picture import TablePictures
 from bot.platforms.base import CardRef
 from handlers.messages import Article, Card, Chart, File, News, Part, Picture, Table, Text
@@ -44,9 +45,9 @@ def render(part: Part, card: CardRef | None = None, pictures: TablePictures | No
         case Card():
             payloads = [_card(part, card.public_id)] if card else as_markdown(part.title, card_as_message(part))
         case Picture():
-            payloads = [{"type": "picture", "name": part.name, "alt": part.alt, "data": part.data}]
+            payloads = [{"type": "picture", "name": file_name(part.name), "alt": part.alt, "data": part.data}]
         case File():
-            payloads = [{"type": "file", "name": part.name, "data": part.data}]
+            payloads = [{"type": "file", "name": file_name(part.name), "data": part.data}]
         case News():
             payloads = as_links(part)
     return payloads

@@ -13,6 +13,7 @@ from bot.cards.dingtalk import as_links, as_list, as_markdown, words_of
 from bot.cards.dingtalk_card import OPEN_LINK, card_as_message, is_web
 from bot.cards.dingtalk_markdown import cut_title, split, title_of
 from bot.cards.dingtalk_words import chart_text
+from bot.cards.file_name import file_name
 from handlers.messages import Card, Chart, File, News, Part, Picture, Table, Text
 
 Payload = dict[str, Any]
@@ -30,9 +31,9 @@ def render(part: Part) -> list[Payload]:
         case Card():
             payloads = _card(part)
         case Picture():
-            payloads = words_of({"type": "picture", "name": part.name, "alt": part.alt})
+            payloads = words_of({"type": "picture", "name": file_name(part.name), "alt": part.alt})
         case File():
-            payloads = words_of({"type": "file", "name": part.name})
+            payloads = words_of({"type": "file", "name": file_name(part.name)})
         case News():
             payloads = as_links(part)
     return payloads

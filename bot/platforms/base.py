@@ -121,8 +121,8 @@ class Platform(Protocol):
         """Return a text that can be shown while it is written and is finished by the send of `key`, or None."""
         ...
 
-    def may_repeat(self, part: Part) -> bool:
-        """Whether sending this again after an interrupted send cannot show it twice."""
+    async def may_repeat(self, part: Part, address: Address, key: str) -> bool:
+        """Whether sending this again after an interrupted send of `key` cannot show it twice."""
         ...
 
     async def close(self) -> None:

@@ -33,7 +33,7 @@ class Outbox(TenantRow, Base):
     address: Mapped[dict[str, Any]] = mapped_column(JSON)
     message: Mapped[dict[str, Any]] = mapped_column(JSON)
     card_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("cards.id"))
-    inbox_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("inbox.id"))
+    inbox_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("inbox.id"), index=True)
     store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     due_date: Mapped[date | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, TenantRow, key_text
@@ -20,7 +20,10 @@ class Stream(TenantRow, Base):
     """
 
     __tablename__ = "streams"
-    __table_args__ = (UniqueConstraint("tenant_id", "public_id"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "public_id"),
+        Index("ix_streams_open", "tenant_id", "state", "opened_at"),
+    )
 
     public_id: Mapped[str] = mapped_column(key_text(191))
     state: Mapped[str] = mapped_column(String(8), default="open")  # open | closed | switched

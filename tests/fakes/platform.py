@@ -82,7 +82,7 @@ class FakePlatform(PlainChannel):
     def rates(self, address: Address) -> tuple[Rate, ...]:
         return tuple(one if one.shared else replace(one, name=f"{one.name}:{address.user_id}") for one in self.limits)
 
-    def may_repeat(self, part: Part) -> bool:
+    async def may_repeat(self, part: Part, address: Address, key: str) -> bool:
         return self.repeatable
 
     async def close(self) -> None:

@@ -214,9 +214,9 @@ async def test_updating_a_card_that_does_not_exist_is_refused(platform: Dingtalk
         await platform.update_card(PERSON, DONE, CardRef("c-none"))
 
 
-def test_only_cards_may_be_repeated(platform: DingtalkPlatform) -> None:
-    assert platform.may_repeat(PLAN)
-    assert not platform.may_repeat(Text("你好"))
+async def test_only_cards_may_be_repeated(platform: DingtalkPlatform) -> None:
+    assert await platform.may_repeat(PLAN, PERSON, "k")
+    assert not await platform.may_repeat(Text("你好"), PERSON, "k")
 
 
 # --- choices, links, templates ---

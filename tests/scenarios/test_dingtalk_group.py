@@ -95,7 +95,7 @@ async def test_a_lost_answer_is_repeated_and_shown_once(
         await show(platform, Text("早上好"))
     await show(platform, Text("早上好"))
     assert len(dingtalk.screen("u1")) == 1
-    assert platform.may_repeat(Text("早上好"))
+    assert await platform.may_repeat(Text("早上好"), GROUP, "k")
 
 
 async def test_without_a_key_a_lost_answer_is_unknown(dingtalk: FakeDingtalk, platform: DingtalkGroupPlatform) -> None:

@@ -397,7 +397,7 @@ async def test_a_card_wecom_would_refuse_is_refused_before_it_is_sent(
 
 
 async def test_every_part_may_be_repeated_after_an_interruption(platform: WecomPlatform) -> None:
-    assert all(platform.may_repeat(part) for part in (Text("早"), CARD, DONE))
+    assert all([await platform.may_repeat(part, BOSS, "k") for part in (Text("早"), CARD, DONE)])
 
 
 async def test_a_proxy_of_the_machine_does_not_stand_before_the_pretend_wecom(

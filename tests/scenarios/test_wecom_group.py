@@ -217,7 +217,7 @@ async def test_what_went_out_without_an_answer_is_left_to_a_person(
 ) -> None:
     wecom.fail[GROUP_PATH].append(plan)
     assert isinstance(await failure(platform), Unknown)
-    assert not any(platform.may_repeat(part) for part in (Text("早"), PLAN))
+    assert not any([await platform.may_repeat(part, LEADERS, "k") for part in (Text("早"), PLAN)])
 
 
 async def test_an_answer_that_is_not_wecoms_is_left_to_a_person_too(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bot.platforms.services import Services
 from bot.platforms.wecom.platform import WecomPlatform
@@ -44,8 +44,12 @@ class Replica(Pipeline):
         super().__init__(database, {(1, "wecom"): self.wecom}, Router((Same(),)), folder, owner)
 
     async def ask(self, key: str) -> None:
+        await self.arrives(key)
+        await self.deliver()
+
+    async def arrives(self, key: str) -> None:
         await self.receive(Update("demo", key, "text", Address("wecom", "user:lily", "lily"), self.now, "我是谁"))
-        await self.run()
+        await self.dispatch()
 
 
 @pytest.fixture
@@ -92,3 +96,19 @@ async def test_a_repeated_answer_whose_fate_is_not_known_is_left_to_a_person(
     wecom.fail[SEND_PATH] += [DROP]
     await replicas[1].ask("m2")
     assert await replicas[0].rows(select(Outbox.status).order_by(Outbox.id)) == ["sent", "unknown"]
+
+
+@pytest.mark.parametrize(("earlier", "outcome", "shown"), [((), "sent", 1), (("m1",), "unknown", 1)])
+async def test_only_a_first_answer_is_sent_again_after_its_process_died_sending(
+    replicas: list[Replica], wecom: FakeWecom, earlier: tuple[str, ...], outcome: str, shown: int
+) -> None:
+    """Nobody knows whether it went out; the duplicate check tells for a first answer, and is off for a repeated one."""
+    for key in earlier:
+        await replicas[0].ask(key)
+    await replicas[1].arrives("m2")
+    async with replicas[1].database.write() as session:
+        died = {"status": "sending", "lease_until": replicas[1].now}
+        await session.execute(update(Outbox).where(Outbox.sent_at.is_(None)).values(died))
+    await replicas[1].deliver()
+    assert (await replicas[0].rows(select(Outbox.status).order_by(Outbox.id)))[-1] == outcome
+    assert len(wecom.screen("lily")) == shown

@@ -77,7 +77,7 @@ async def test_the_code_of_a_press_is_stored_sealed(replicas: list[WecomPlatform
     assert Sealer("same everywhere").open(update.address.hints["response_code"]) == used
 
 
-@pytest.mark.parametrize("stored", ["plain-as-before", Sealer("another key").seal("code")])
+@pytest.mark.parametrize("stored", ["plain-as-before", Sealer("another key").seal("code")], ids=["plain", "sealed"])
 async def test_a_code_that_cannot_be_opened_has_expired(
     replicas: list[WecomPlatform], wecom: FakeWecom, stored: str
 ) -> None:

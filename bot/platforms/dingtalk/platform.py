@@ -109,7 +109,7 @@ class DingtalkPlatform(PlainChannel):
             return None
         return self._live.text(address, key)
 
-    def may_repeat(self, part: Part) -> bool:
+    async def may_repeat(self, part: Part, address: Address, key: str) -> bool:
         """Whether an interrupted send may be repeated: only a card carries an id by which DingTalk knows it."""
         return isinstance(part, Card)
 

@@ -81,7 +81,7 @@ class DingtalkGroupPlatform(PlainChannel):
         token = settings.access_token.get_secret_value() if settings else address.conversation
         return (Rate(f"{PLATFORM}:{hashlib.sha256(token.encode()).hexdigest()[:16]}", SENDS_A_MINUTE, 60),)
 
-    def may_repeat(self, part: Part) -> bool:
+    async def may_repeat(self, part: Part, address: Address, key: str) -> bool:
         """Whether an interrupted send may be repeated: always, DingTalk knows it by its id."""
         return True
 

@@ -66,9 +66,7 @@ class SharedDelivered:
         services = self._services
         chat = (services.tenant_id, self._platform, f"user:{user.casefold()}")
         sent = await sent_since(services.database, chat, services.clock() - self._within)
-        return any(
-            dict(message) in payloads and not (key and key.startswith(f"{row_key}:")) for row_key, payloads in sent
-        )
+        return any(dict(message) in one.payloads and not (key and key.startswith(f"{one.key}:")) for one in sent)
 
 
 def _digests(users: Sequence[str], message: Mapping[str, Any]) -> list[str]:

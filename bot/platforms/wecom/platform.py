@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -26,6 +26,8 @@ from bot.platforms.wecom.outcome import Outcome, recipients
 from bot.platforms.wecom.sender import DUPLICATE_CHECK_SECONDS, Sender
 from bot.platforms.wecom.uploads import Upload, Uploads
 from bot.platforms.wecom.wire import Wire, new_http
+from db.outbox import sent_since
+from handlers.codec import dump_part
 from handlers.messages import Address, Card, Part, Update
 
 log = structlog.get_logger()
@@ -100,9 +102,14 @@ class WecomPlatform(PlainChannel):
         person = f"{self._account}:{address.user_id.casefold()}"
         return Rate(f"{person}:minute", 30, 60), Rate(f"{person}:hour", 1000, 3600)
 
-    def may_repeat(self, part: Part) -> bool:
-        """Yes: within 30 minutes WeCom's duplicate check drops a second text, and ever after a card's task id."""
-        return True
+    async def may_repeat(self, part: Part, address: Address, key: str) -> bool:
+        """Yes: within 30 minutes WeCom's duplicate check drops a second text, and ever after a card's task id.
+
+        Except for the same answer given twice on purpose: the check was off for it.
+        """
+        if isinstance(part, Card) or self._services is None:
+            return True
+        return not await _given_before(self._services, part, address, key)
 
     async def send(
         self, address: Address, payload: dict[str, Any], card: CardRef | None = None, *, key: str = ""
@@ -213,6 +220,13 @@ class WecomPlatform(PlainChannel):
         """Return the code again, "" when there is none or it was sealed with another key."""
         code = str(sealed or "")
         return self._services.sealer.open(code) if self._services and code else code
+
+
+async def _given_before(services: Services, part: Part, address: Address, key: str) -> bool:
+    """Whether another row gave this chat the same part within the time of the duplicate check."""
+    chat = (services.tenant_id, PLATFORM, address.conversation)
+    sent = await sent_since(services.database, chat, services.clock() - timedelta(seconds=DUPLICATE_CHECK_SECONDS))
+    return any(one.message == dump_part(part) and one.key != key for one in sent)
 
 
 def _shown(content: Card, card: CardRef) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class WecomGroupPlatform(PlainChannel):
         except BadCard as error:
             raise Refused(BAD_CARD.format(error)) from error
 
-    def may_repeat(self, part: Part) -> bool:
+    async def may_repeat(self, part: Part, address: Address, key: str) -> bool:
         """Return False: nothing tells WeCom that a message is the same one again."""
         return False
 

@@ -89,6 +89,7 @@ def upgrade() -> None:
         sa.Column("opened_at", INSTANT, nullable=False),
         sa.Column("asked_at", INSTANT, nullable=True),
     )
+    op.create_index("ix_streams_open", "streams", ["tenant_id", "state", "opened_at"])
     tenant_table(
         "usage_counts",
         ("tenant_id", "platform", "what", "month"),
@@ -139,6 +140,7 @@ def _changed_columns() -> None:
         table.create_foreign_key("fk_feedback_inbox_id", "inbox", ["inbox_id"], ["id"])
     with op.batch_alter_table("outbox") as table:
         table.alter_column("not_before", existing_type=INSTANT, nullable=True)
+        table.create_index("ix_outbox_inbox_id", ["inbox_id"])
     with op.batch_alter_table("staff") as table:
         table.add_column(sa.Column("mobile_digest", exact(64), nullable=True))
         table.create_index("ix_staff_mobile", ["tenant_id", "mobile_digest"])
@@ -152,6 +154,9 @@ def downgrade() -> None:
         table.drop_index("ix_staff_mobile")
         table.drop_column("mobile_digest")
     with op.batch_alter_table("outbox") as table:
+        # MariaDB keeps the foreign key only while some index serves it; before, it was one of its own making.
+        table.create_index("inbox_id", ["inbox_id"])
+        table.drop_index("ix_outbox_inbox_id")
         table.alter_column("not_before", existing_type=INSTANT, nullable=False)
     with op.batch_alter_table("feedback") as table:
         table.drop_constraint("fk_feedback_inbox_id", type_="foreignkey")
