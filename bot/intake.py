@@ -5,7 +5,7 @@
                       └─→ spool, synced ─→ every caller is told ─→ drained later, oldest first
 
 A commit costs the same for one row as for fifty. So what arrives during a commit shares the next one: alone, an
-update waits for nobody; in a crowd, the disk is asked a hundred times a second and not once per update.
+update waits for nobody; in a crowd, the disk is asked a few hundred times a second and not once per update.
 
 While anything lies in the spool, what comes goes there too: order within a conversation is worth more than a second.
 """
@@ -32,6 +32,9 @@ log = structlog.get_logger()
 
 MOST_AT_ONCE = 256
 DRAIN_SECONDS = 1.0
+# After a batch of so many, the next one gathers a little longer: a commit costs far more than a row.
+CROWD = 4
+GATHER_SECONDS = 0.003
 # After a failure the database is left alone for as long, so that not every batch waits for it in vain.
 REST_SECONDS = 1.0
 
@@ -67,8 +70,12 @@ class Intake:
 
     async def _commit_all(self) -> None:
         try:
+            crowd = 0
             while self._waiting:
+                if crowd >= CROWD:
+                    await asyncio.sleep(GATHER_SECONDS)
                 batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+                crowd = len(batch)
                 await self._commit(batch)
         finally:
             self._work = None

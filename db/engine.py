@@ -2,7 +2,8 @@
 
 SQLite allows one writer. Left to its busy timeout, twenty concurrent writers wait over a second; so the writing
 engine there has a pool of one connection, which makes the wait a fair queue in memory, and every transaction on
-it begins IMMEDIATE. MySQL and MariaDB use one engine for both doors.
+it begins IMMEDIATE. MySQL and MariaDB use one engine for both doors, and one that commits every statement for
+`write_at_once`, which is called for every batch of what platforms send.
 
 Bound values are hidden in errors: they are what people wrote, and errors are logged.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -35,7 +36,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.reader, self.writer = _sqlite_engines(self.url) if self.is_sqlite else _server_engines(self.url)
+        engines = _sqlite_engines(self.url) if self.is_sqlite else _server_engines(self.url)
+        self.reader, self.writer, self._committing = engines
         self._read = async_sessionmaker(self.reader, expire_on_commit=False)
         self._write = async_sessionmaker(self.writer, expire_on_commit=False)
 
@@ -54,35 +56,53 @@ class Database:
     async def write_at_once(self, sql: str, values: tuple[Any, ...]) -> int:
         """Run one statement in the driver's own words, a transaction of its own; return how many rows it changed.
 
-        On SQLite it goes to the driver directly: a statement outside BEGIN commits by itself, and every way to the
-        driver's thread and back that is saved counts.
+        A statement outside a transaction commits by itself, and every way to the driver's thread or to the server
+        that is saved counts. A connection that was closed meanwhile is opened again, once.
         """
-        async with self.writer.connect() as connection:
-            if self.is_sqlite:
+        if self.is_sqlite:
+            async with self._committing.connect() as connection:
                 return await _at_once(connection, sql, values)
-            result = await connection.exec_driver_sql(sql, values)
-            await connection.commit()
-            return int(result.rowcount)
+        try:
+            return await self._commit(sql, values)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            return await self._commit(sql, values)
 
     async def close(self) -> None:
         """Give every connection back."""
-        await self.writer.dispose()
-        await self.reader.dispose()
+        for engine in (self.writer, self.reader, self._committing):
+            await engine.dispose()
+
+    async def _commit(self, sql: str, values: tuple[Any, ...]) -> int:
+        async with self._committing.connect() as connection:
+            return int((await connection.exec_driver_sql(sql, values)).rowcount)
 
 
-def _server_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
-    engine = create_async_engine(
-        url.update_query_dict({"charset": "utf8mb4"}),
-        hide_parameters=True,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        isolation_level="READ COMMITTED",
-        connect_args={"init_command": "SET time_zone = '+00:00'"},
+def _server_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
+    settings: dict[str, Any] = {
+        "hide_parameters": True,
+        "pool_recycle": 1800,
+        "connect_args": {"init_command": "SET time_zone = '+00:00'"},
+    }
+    url = url.update_query_dict({"charset": "utf8mb4"})
+    engine = create_async_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", **settings)
+    # Nothing is left open on it that would have to be rolled back.
+    committing = create_async_engine(
+        url, pool_size=1, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **settings
     )
-    return engine, engine
+    event.listen(committing.sync_engine, "connect", _read_committed)
+    return engine, engine, committing
 
 
-def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+def _read_committed(connection: Any, _record: Any) -> None:
+    """Keep the statements of two replicas from locking the gaps between each other's rows."""
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    cursor.close()
+
+
+def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     reader = create_async_engine(url, hide_parameters=True)
@@ -91,7 +111,7 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     )
     _set_up_sqlite(reader, "BEGIN")
     _set_up_sqlite(writer, "BEGIN IMMEDIATE")
-    return reader, writer
+    return reader, writer, writer
 
 
 def _set_up_sqlite(engine: AsyncEngine, begin: str) -> None:
@@ -115,10 +135,10 @@ def _set_up_sqlite(engine: AsyncEngine, begin: str) -> None:
 async def _at_once(connection: AsyncConnection, sql: str, values: tuple[Any, ...]) -> int:
     driver: Any = (await connection.get_raw_connection()).driver_connection
     try:
-        cursor = await driver.execute(sql, values)
-        await cursor.close()
+        before = driver.total_changes
+        await driver.execute_fetchall(sql, values)
     except sqlite3.IntegrityError as error:
         raise IntegrityError(sql, None, error, hide_parameters=True) from error
     except sqlite3.Error as error:
         raise OperationalError(sql, None, error, hide_parameters=True) from error
-    return int(cursor.rowcount)
+    return int(driver.total_changes - before)
