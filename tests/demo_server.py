@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.config import DatabaseSettings, KnowledgeSettings, ScheduleSettings, Settings
-from bot.runtime import Runtime
+from bot.runtime import Runtime, utc_now
 from bot.sandbox.stage import DemoStage
 from bot.server import ADMIN, RUNTIME, STAGE, build_app
 
@@ -92,9 +93,9 @@ def demo_settings(database_url: str, state: Path, **more: Any) -> Settings:
 
 
 @asynccontextmanager
-async def serve(settings: Settings) -> AsyncIterator[DemoServer]:
+async def serve(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[DemoServer]:
     """Run the server while the block runs."""
-    app = build_app(settings)
+    app = build_app(settings, clock)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
