@@ -1,17 +1,18 @@
 """Staff from a chain's own list: who is new, who is known already, which account and store is whose.
 
-A line is somebody who is known when one of its accounts or its mobile number is: so a person on both platforms is
-one member of staff, however often the list is read. A line that would join two people is refused.
+A line is somebody who is known when one of its accounts or its mobile number is, or else when their stores have one
+of that name whom nothing in the line speaks against: so a person on both platforms is one member of staff, however
+often the list is read. A line that would join two people is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.insert_new import insert_new
@@ -34,14 +35,14 @@ class StaffLine:
 
 
 NO_STORE = "没有叫「{name}」的门店"
-TWO_PEOPLE = "这一行的账号或手机号分别属于员工 {ids}，请先分清楚"
+TWO_PEOPLE = "这一行可能是员工 {ids} 中的不止一位，请用手机号或账号分清楚"
 Outcome = Literal["new", "changed"]
 
 
 async def take_line(session: AsyncSession, tenant_id: int, line: StaffLine, now: datetime) -> tuple[Outcome, int]:
     """Write one line in the caller's transaction; return whether the person is new, and their id."""
     store_ids = await _store_ids(session, tenant_id, line)
-    known = await _known(session, tenant_id, line)
+    known = await _known(session, tenant_id, line) or await _namesakes(session, tenant_id, line, store_ids)
     if len(known) > 1:
         raise ImportRefused(TWO_PEOPLE.format(ids="、".join(map(str, sorted(known)))))
     staff = await session.get_one(Staff, known.pop()) if known else Staff(tenant_id=tenant_id)
@@ -85,6 +86,22 @@ async def _known(session: AsyncSession, tenant_id: int, line: StaffLine) -> set[
         same = (Staff.tenant_id == tenant_id, Staff.mobile_digest == line.mobile_digest)
         known |= set(await session.scalars(select(Staff.id).where(*same)))
     return known
+
+
+async def _namesakes(session: AsyncSession, tenant_id: int, line: StaffLine, store_ids: Sequence[int]) -> set[int]:
+    """Return who has the name in these stores, without another number or another account than the line's."""
+    query = select(Staff.id).where(Staff.tenant_id == tenant_id, Staff.name == line.name)
+    theirs = select(StaffStore.staff_id).where(StaffStore.store_id.in_(store_ids))
+    query = query.where(Staff.id.in_(theirs)) if store_ids else query.where(~_of_staff(StaffStore))
+    if line.mobile_digest:
+        query = query.where(Staff.mobile_digest.is_(None))
+    if line.accounts:
+        query = query.where(~_of_staff(StaffIdentity, StaffIdentity.platform.in_(line.accounts)))
+    return set(await session.scalars(query))
+
+
+def _of_staff(model: type[StaffStore | StaffIdentity], *where: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(model.staff_id == Staff.id, *where)
 
 
 async def _set_stores(session: AsyncSession, tenant_id: int, staff_id: int, store_ids: list[int]) -> None:

@@ -145,10 +145,41 @@ async def test_a_list_is_imported_and_a_person_of_both_platforms_is_one(
 
 
 @pytest.mark.parametrize(
+    ("again", "new"),
+    [
+        ("李四,店长,上海一店,,,", 0),  # promoted, and still without an account
+        ("李四,店员,上海一店,,lisi,", 0),  # found by name, and reached from now on
+        ("李四,店员,杭州一店,,,", 1),  # somebody else's store
+        ("李四,店员,,,,", 1),
+    ],
+)
+async def test_who_has_neither_account_nor_number_is_known_by_name_and_store(
+    run: Run, migrated: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], again: str, new: int
+) -> None:
+    path = tmp_path / "员工.csv"
+    for line in ("李四,店员,上海一店,,,", again):
+        path.write_text(f"{HEAD}{line}\n", encoding="utf-8")
+        assert await run("staff", "import", str(path)) == 0
+    assert re.findall(r"新增 (\d)", capsys.readouterr().out) == ["1", str(new)]
+
+
+async def test_two_of_one_name_in_one_store_are_told_apart_by_number_only(
+    run: Run, migrated: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "员工.csv"
+    both = "李四,店员,上海一店,13800138000,,\n李四,店员,上海一店,13800138001,,\n"
+    path.write_text(f"{HEAD}{both}", encoding="utf-8")
+    assert await run("staff", "import", str(path)) == 0
+    path.write_text(f"{HEAD}李四,店员,上海一店,,,\n", encoding="utf-8")
+    assert await run("staff", "import", str(path)) == 2
+    assert "不止一位" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("lines", "why"),
     [
         ("李四,店员,北京一店,,,\n", "没有叫「北京一店」的门店"),
-        ("李四,店员,,,clerk1,manager1\n", "分别属于员工 1、2"),
+        ("李四,店员,,,clerk1,manager1\n", "可能是员工 1、2 中的不止一位"),
         ("李四,老板,,,,\n", "角色「老板」不认识"),
         ("李四,店员,,12345,,\n", "手机号不对"),
         (",店员,,,,\n", "没有姓名"),
