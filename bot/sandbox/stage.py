@@ -20,6 +20,7 @@ import httpx
 from aiohttp import web
 
 from bot.config import TenantSettings
+from bot.platforms.wecom.menu import DEFAULT_MENU
 from bot.sandbox.accounts import (
     DINGTALK_PREFIX,
     WECOM_PREFIX,
@@ -68,6 +69,7 @@ class DemoStage:
         self.wecom = WecomCloud(self.phones, wecom_account(self._keys, self.base_url), [])
         keys = self._keys
         self.dingtalk = DingtalkCloud(self.phones, keys.client_id, keys.client_secret, keys.robot_code)
+        self.wecom.menus.shown = list(DEFAULT_MENU["button"])
         self.dingtalk.travellers.append(self._hear)
         self._frames: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._runner: web.AppRunner | None = None

@@ -40,7 +40,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 async def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print the findings; 1 when something does not work, 2 for a tenant nobody configured."""
     settings = await with_running_demo(settings)
-    if args.tenant is not None and settings.tenants and args.tenant not in settings.tenants:
+    if args.tenant is not None and args.tenant not in settings.tenants:
         print(NOT_A_TENANT.format(key=args.tenant, keys="、".join(settings.tenants) or NONE), file=sys.stderr)
         return 2
     findings = without_secrets(await examine(settings, tenant=args.tenant, free=args.free), settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.cli.doctor.facts import Reached
 from bot.cli.doctor.finding import Finding, Subject
@@ -11,7 +11,7 @@ from bot.cli.doctor.when import ago
 from bot.platforms.wecom.crypto import Reason
 
 WHAT = "最近收到的消息"
-DAY = timedelta(days=1)
+IN_SANDBOX = "打开 /sandbox，在手机上说一句话"
 # Anybody who finds the address can cause these; a platform never does.
 PASSERS_BY = frozenset({Reason.MISSING.value, Reason.TOO_LARGE.value, "no timestamp"})
 
@@ -42,7 +42,7 @@ SOCKET_REASONS: Mapping[str, tuple[str, str, str]] = {
     "subscription_refused": (
         "credentials",
         "企业微信不认 bot_id 或 secret",
-        "智能机器人 → 这个机器人 → API 模式 → 长连接，把 BotID 和 Secret 抄到 {key_bot_id} 和 secret，重启 daogou serve",
+        "智能机器人 → 这个机器人 → API 模式 → 长连接，BotID 和 Secret 抄到 {key_bot_id} 和 secret，重启 daogou serve",
     ),
     "kicked": (
         "kicked",

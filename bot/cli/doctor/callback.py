@@ -27,7 +27,10 @@ IN_TIME = 1.0
 DNS = "在域名服务商那里把 {host} 解析到这台服务器的公网 IP；改过的话等几分钟再查"
 CERTIFICATE = "给 {host} 换一张有效的 HTTPS 证书（看有没有过期、域名对不对、中间证书有没有配全），再重启反向代理"
 REFUSED = "确认反向代理（nginx 等）在运行、在听 {port} 端口、安全组和防火墙放行，再启动 daogou serve"
-TIMEOUT = "云服务器安全组和防火墙放行 {port} 端口；从手机流量（不连公司 Wi-Fi）打开这个地址试试"
+TIMEOUT = (
+    "云服务器安全组和防火墙放行 {port} 端口；再用手机流量（不连公司 Wi-Fi）打开这个地址，"
+    "手机上有反应就只是从内网打不开自己的公网地址，不用管"
+)
 ADDRESS = "config.toml 的 [server] public_url 写成 https://域名，不要带路径和空格"
 BROKEN = "看反向代理的错误日志：它收到了连接却没有应答"
 FIXES: Mapping[Trouble, str] = {
@@ -106,7 +109,7 @@ async def _ask(web: Web, door: Door, method: str, **call: Any) -> Answered:
 
 
 def _right(door: Door, seconds: float) -> Finding:
-    detail = f"{door.address} 能从外面打开，验证通过"
+    detail = f"{door.address} 打得开，验证通过"
     if seconds > IN_TIME:
         fix = "企业微信只等 1 秒：看服务器和反向代理是不是太忙、离得太远"
         return door.subject.warn(f"{door.code}.slow", door.what, f"{detail}，但用了 {seconds:.1f} 秒", fix)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 
-from bot.cli.doctor.arrival import DINGTALK_REASONS, check_arrival
+from bot.cli.doctor.arrival import DINGTALK_REASONS, IN_SANDBOX, check_arrival
 from bot.cli.doctor.callback import Door, check_dingtalk_url
 from bot.cli.doctor.dingtalk_calls import DingtalkCalls
 from bot.cli.doctor.dingtalk_probes import check_contacts, probe_card, probe_robot, probe_streaming
-from bot.cli.doctor.dingtalk_refusal import CONSOLE, CREDENTIALS, PUBLISH, QUOTA, quota_spent, refused
+from bot.cli.doctor.dingtalk_refusal import CONSOLE, CREDENTIALS, PUBLISH, QUOTA, RELEASE, quota_spent, refused
 from bot.cli.doctor.facts import NEVER_REACHED, Arrivals, TenantFacts
 from bot.cli.doctor.finding import Finding, Subject
 from bot.cli.doctor.staff import check_bound
@@ -24,7 +24,7 @@ FREE_CALLS, FREE_RECEIVED = 5000, 3000
 NEARLY, LEFT_FOR_PROBES = 0.8, 20
 RECEIVED, VERSION, LATE = "本月收到", "发布版本", "迟到的消息"
 MESSAGES_URL, PRESSES_URL = "机器人的回调地址", "卡片的回调地址"
-TRY = f"再 {PUBLISH}；daogou serve 在运行时，在钉钉里给机器人发一句话"
+TRY = f"再 {RELEASE}；daogou serve 在运行时，在钉钉里给机器人发一句话"
 STREAM_MODE = f"{CONSOLE} → 机器人 → 消息接收模式 选「Stream 模式」，{TRY}"
 HTTP_MODE = f"{CONSOLE} → 机器人 → 消息接收模式 选「HTTP 模式」，消息接收地址填 {{address}}，{TRY}"
 
@@ -109,6 +109,7 @@ async def _doors(visit: Visit, subject: Subject, settings: DingtalkSettings) -> 
 def _known(visit: Visit, subject: Subject, settings: DingtalkSettings, tenant: TenantFacts) -> Iterator[Finding]:
     """Yield what our own tables say."""
     how = STREAM_MODE if settings.stream else HTTP_MODE.format(address=_address(visit, subject, "robot"))
+    how = IN_SANDBOX if visit.settings.demo else how
     reached = tenant.reached.get(CHANNEL, NEVER_REACHED)
     yield check_arrival(subject, reached, visit.clock(), DINGTALK_REASONS, _keys(subject), how)
     yield from _published(subject, tenant.dingtalk)

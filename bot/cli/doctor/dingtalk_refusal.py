@@ -11,7 +11,9 @@ from bot.platforms.base import TryLater
 from bot.platforms.dingtalk.errors import CREDENTIAL_CODES, PERMISSION_CODES, QUOTA_CODES, Answer, refusal
 
 CONSOLE = "open-dev.dingtalk.com → 应用开发 → 企业内部应用 → 点开这个应用"
-PUBLISH = f"{CONSOLE} → 版本管理与发布 → 创建新版本 → 发布"
+# For where the console has been named already.
+RELEASE = "版本管理与发布 → 创建新版本 → 发布"
+PUBLISH = f"{CONSOLE} → {RELEASE}"
 CREDENTIALS, PERMISSION, ROBOT, QUOTA, APP = "凭据", "权限", "机器人", "本月额度", "应用"
 ADDRESS = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
 # What the API's own name of a permission is called in the console (权限管理).
@@ -61,7 +63,7 @@ def _credentials(subject: Subject) -> Finding:
 def permission(subject: Subject, scopes: list[str]) -> Finding:
     """Return that permissions are missing, by the names of the console."""
     names = "、".join(f"{SCOPES[scope]}（{scope}）" if scope in SCOPES else scope for scope in scopes)
-    fix = f"{CONSOLE} → 权限管理，搜索并申请：{names}；然后 {PUBLISH}"
+    fix = f"{CONSOLE} → 权限管理，搜索并申请：{names}；然后 {RELEASE}"
     return subject.fail(f"dingtalk.permission.{scopes[0]}", PERMISSION, f"缺少 {names}", fix)
 
 
@@ -89,7 +91,7 @@ def quota_spent(subject: Subject) -> Finding:
 def _robot(subject: Subject, code: str) -> Finding:
     key = subject.key("dingtalk", "robot_code")
     where = f"{CONSOLE} → 机器人（没有就在「添加应用能力」里添加）"
-    fix = f"{where}，把 RobotCode 抄到 {key}（一般和 Client ID 一样），再 {PUBLISH}"
+    fix = f"{where}，把 RobotCode 抄到 {key}（一般和 Client ID 一样），再 {RELEASE}"
     said = "没有这个机器人" if code.endswith("notExsit") else "这个机器人不能发单聊消息"
     return subject.fail("dingtalk.robot_code", ROBOT, said, fix)
 

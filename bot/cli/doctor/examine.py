@@ -63,7 +63,7 @@ async def examine(
     """Return every finding; `tenant` leaves out the channels of others, `free` what costs something."""
     settings = _only(settings, tenant)
     facts: asyncio.Future[Facts | None] = asyncio.get_running_loop().create_future()
-    visit = Visit(settings, clock, Web(clock), facts, settings.server.public_url, free)
+    visit = Visit(settings, clock, Web(clock), facts, settings.server.public_url, tenant, free)
     checks = [_within(visit, one) for one in (*INSTALLATION, *_channels(settings))]
     report, groups = await asyncio.gather(_database(visit), asyncio.gather(*checks))
     machine, *others = groups
@@ -71,7 +71,10 @@ async def examine(
     clocks = check_clock(visit.web.samples, report.clock, settings)
     found = [*machine, *clocks, *check_public_url(settings), *report.findings]
     found += [one for findings in others for one in findings]
-    return found if settings.tenants else [*found, _nobody(report)]
+    found += [] if settings.tenants else [_nobody(report)]
+    # What concerns the whole installation first, then tenant by tenant as they came.
+    tenants = list(dict.fromkeys(one.tenant for one in found))
+    return sorted(found, key=lambda one: (bool(one.tenant), tenants.index(one.tenant)))
 
 
 def _only(settings: Settings, tenant: str | None) -> Settings:

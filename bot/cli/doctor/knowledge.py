@@ -40,7 +40,7 @@ async def check_knowledge(visit: Visit) -> list[Finding]:
     )
     facts = await visit.facts
     index = await anyio.to_thread.run_sync(_index, settings, facts)
-    return [model, index, *(_documents(settings, facts) if facts else [])]
+    return [model, index, *(_documents(visit, facts) if facts else [])]
 
 
 def _model(directory: Path) -> Finding:
@@ -114,10 +114,11 @@ def _is_held(directory: Path) -> bool:
     return False
 
 
-def _documents(settings: KnowledgeSettings, facts: Facts) -> Iterator[Finding]:
-    name = embedder_name(settings.model_directory)
+def _documents(visit: Visit, facts: Facts) -> Iterator[Finding]:
+    name = embedder_name(visit.settings.knowledge.model_directory)
     for key, tenant in facts.tenants.items():
-        yield _documents_of(Subject(key), tenant.documents, name)
+        if visit.tenant in {None, key}:
+            yield _documents_of(Subject(key), tenant.documents, name)
 
 
 def _documents_of(subject: Subject, documents: Mapping[str, int], name: str) -> Finding:

@@ -16,12 +16,16 @@ from db.usage import UsageKey
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visit. With `free` nothing is called that a platform meters; `spent` counts what was."""
+    """One visit, to one `tenant` or to all of them.
+
+    With `free` nothing is called that a platform meters; `spent` counts what was.
+    """
 
     settings: Settings
     clock: Callable[[], datetime]
     web: Web
     facts: asyncio.Future[Facts | None]
     public_url: str
+    tenant: str | None = None
     free: bool = False
     spent: Counter[UsageKey] = field(default_factory=Counter)

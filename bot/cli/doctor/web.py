@@ -16,7 +16,7 @@ import httpx
 from bot.web.gate import DOCTOR
 
 SECONDS = 5.0
-TIMEOUT = httpx.Timeout(SECONDS, connect=3.0)
+CONNECT_SECONDS = 3.0
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Trouble = Literal["dns", "refused", "certificate", "timeout", "address", "broken"]
@@ -54,9 +54,10 @@ class ClockSample:
 
 @dataclass(slots=True)
 class Web:
-    """What the doctor asks with; `samples` gathers what the clocks of platforms said."""
+    """What the doctor asks with, each question for so many seconds; `samples` gathers what clocks of platforms said."""
 
     clock: Callable[[], datetime]
+    seconds: float = SECONDS
     samples: list[ClockSample] = field(default_factory=list)
 
     @asynccontextmanager
@@ -67,7 +68,8 @@ class Web:
         except httpx.InvalidURL:
             outside = True
         headers = {"User-Agent": DOCTOR}
-        async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=outside, headers=headers) as http:
+        timeout = httpx.Timeout(self.seconds, connect=min(self.seconds, CONNECT_SECONDS))
+        async with httpx.AsyncClient(timeout=timeout, trust_env=outside, headers=headers) as http:
             yield http
 
     async def ask(

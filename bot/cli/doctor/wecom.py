@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.cli.doctor.arrival import WECOM_REASONS, check_arrival
+from bot.cli.doctor.arrival import IN_SANDBOX, WECOM_REASONS, check_arrival
 from bot.cli.doctor.callback import Door, check_wecom_url
 from bot.cli.doctor.facts import NEVER_REACHED, TenantFacts
 from bot.cli.doctor.finding import Finding, Subject
@@ -87,7 +87,7 @@ def _menu(subject: Subject, answer: Answer) -> Finding:
 
 def _known(visit: Visit, subject: Subject, tenant: TenantFacts) -> list[Finding]:
     """Return what our own tables say."""
-    how = SAVE.format(app=APP, address=address(visit, subject.tenant))
+    how = IN_SANDBOX if visit.settings.demo else SAVE.format(app=APP, address=address(visit, subject.tenant))
     reached = tenant.reached.get(CHANNEL, NEVER_REACHED)
     arrival = check_arrival(subject, reached, visit.clock(), WECOM_REASONS, _keys(subject), how)
     used = subject.ok("wecom.usage", USED, f"本月 {tenant.used.get((CHANNEL, 'calls'), 0)} 次")
