@@ -34,7 +34,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--json", action="store_true", help="输出 JSON")
     parser.add_argument("--tenant", metavar="KEY", help="只看这一家企业的平台")
     parser.add_argument("--free", action="store_true", help="不调用计入平台额度的接口")
-    parser.set_defaults(run=run)
+    # What a check runs into stands in its finding.
+    parser.set_defaults(run=run, usual_log_level="CRITICAL")
 
 
 async def run(args: argparse.Namespace, settings: Settings) -> int:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from bot.cli.doctor.arrival import SOCKET_REASONS, WECOM_REASONS, check_arrival
 from bot.cli.doctor.callback import Door, check_wecom_url
-from bot.cli.doctor.facts import NEVER_REACHED, Facts, TenantFacts
+from bot.cli.doctor.facts import NEVER_REACHED, Facts
 from bot.cli.doctor.finding import Finding, Subject
 from bot.cli.doctor.visit import Visit
 from bot.cli.doctor.web import WORDS, unreachable
@@ -31,16 +31,11 @@ FRAMES = "最近连上或收到消息"
 async def check_aibot(visit: Visit, key: str, tenant: TenantSettings, settings: AibotSettings) -> list[Finding]:
     """Return how the bot of one tenant stands."""
     subject = Subject(key, CHANNEL)
-    facts = await visit.facts
-    known = facts.tenants.get(key) if facts else None
-    if settings.mode == "url":
-        found = await _url(visit, subject, settings, known)
-    else:
-        found = await _socket(visit, subject, settings, facts, known)
+    found = await (_url if settings.mode == "url" else _socket)(visit, subject, settings)
     return [*found, *_settings(subject, tenant, settings)]
 
 
-async def _url(visit: Visit, subject: Subject, settings: AibotSettings, known: TenantFacts | None) -> list[Finding]:
+async def _url(visit: Visit, subject: Subject, settings: AibotSettings) -> list[Finding]:
     found = []
     token, aes_key = settings.token, settings.aes_key
     if visit.public_url and token is not None and aes_key is not None:
@@ -48,17 +43,16 @@ async def _url(visit: Visit, subject: Subject, settings: AibotSettings, known: T
         found.append(
             await check_wecom_url(visit.web, Door(subject, _address(visit, subject), "aibot.callback"), envelope)
         )
-    if known is not None:
+    if (known := await visit.tenant_facts(subject.tenant)) is not None:
         how = SAVE.format(address=_address(visit, subject))
         reached = known.reached.get(CHANNEL, NEVER_REACHED)
         found.append(check_arrival(subject, reached, visit.clock(), WECOM_REASONS, _keys(subject), how))
     return found
 
 
-async def _socket(
-    visit: Visit, subject: Subject, settings: AibotSettings, facts: Facts | None, known: TenantFacts | None
-) -> list[Finding]:
+async def _socket(visit: Visit, subject: Subject, settings: AibotSettings) -> list[Finding]:
     found = [await _host(subject, settings.socket_url)]
+    facts, known = await visit.facts, await visit.tenant_facts(subject.tenant)
     if facts is not None and known is not None:
         found.append(_holder(subject, facts, known.tenant_id))
         reached = known.reached.get(CHANNEL, NEVER_REACHED)

@@ -27,13 +27,14 @@ BROKER_KEY, REDIS_KEY = "config.toml 的 [cluster] broker_url", "config.toml 的
 async def check_cluster(visit: Visit) -> list[Finding]:
     """Return how broker and Redis are, and what several replicas would miss."""
     cluster = visit.settings.cluster
-    found: list[Finding] = []
+    asked = []
     if cluster.broker_url is not None:
-        found.append(await _broker(cluster.broker_url.get_secret_value()))
+        asked.append(_broker(cluster.broker_url.get_secret_value()))
     if cluster.redis_url is not None:
-        found.append(await _redis(cluster.redis_url.get_secret_value()))
+        asked.append(_redis(cluster.redis_url.get_secret_value()))
+    found = await asyncio.gather(*asked)
     if not _is_several(visit.settings):
-        return found or [HERE.ok("cluster.single", "多台服务器", "只有一台，不需要消息队列和 Redis")]
+        return [HERE.ok("cluster.single", "多台服务器", "只有一台，不需要消息队列和 Redis")]
     return [*found, *_missing(visit.settings)]
 
 
@@ -86,7 +87,8 @@ def _broker_trouble(error: Exception, where: str) -> Finding:
     if "Auth" in said or "ACCESS_REFUSED" in said:
         fix = f"改 {BROKER_KEY} 里的用户和密码；guest 只能在 RabbitMQ 那台机器上用，要另建用户"
         return HERE.fail("broker.denied", BROKER, f"{where} 不让登录", fix)
-    if "NOT_ALLOWED" in said:
+    # aiormq says that it was shown the door where it asked for a virtual host, and not why.
+    if "NOT_ALLOWED" in said or "Connection.OpenOk" in said:
         fix = f"改 {BROKER_KEY} 最后的虚拟主机名（默认是 /），或给这个用户该虚拟主机的权限"
         return HERE.fail("broker.vhost", BROKER, f"{where} 没有这个虚拟主机，或用户进不去", fix)
     why = "没有在几秒内应答" if isinstance(error, TimeoutError) else f"连不上（{type(error).__name__}）"

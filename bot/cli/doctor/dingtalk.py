@@ -32,34 +32,36 @@ HTTP_MODE = f"{CONSOLE} → 机器人 → 消息接收模式 选「HTTP 模式�
 async def check_dingtalk(visit: Visit, key: str, settings: DingtalkSettings) -> list[Finding]:
     """Return how the app of one tenant stands."""
     subject = Subject(key, CHANNEL)
-    facts = await visit.facts
-    tenant = facts.tenants.get(key) if facts else None
-    account, doors = await asyncio.gather(_account(visit, subject, settings, tenant), _doors(visit, subject, settings))
+    account, doors = await asyncio.gather(_account(visit, subject, settings), _doors(visit, subject, settings))
+    tenant = await visit.tenant_facts(key)
     return [*account, *doors, *(_known(visit, subject, settings, tenant) if tenant else [])]
 
 
-async def _account(
-    visit: Visit, subject: Subject, settings: DingtalkSettings, tenant: TenantFacts | None
-) -> list[Finding]:
+async def _account(visit: Visit, subject: Subject, settings: DingtalkSettings) -> list[Finding]:
     """Return what DingTalk says; without a token nothing else can be asked."""
+    metered = 0
 
-    def metered() -> None:
-        if tenant is not None:
-            visit.spent[tenant.tenant_id, CHANNEL, "calls", month_of(visit.clock())] += 1
+    def count() -> None:
+        nonlocal metered
+        metered += 1
 
     try:
         async with visit.web.client(settings.base_url) as http:
-            answer, calls = await DingtalkCalls(visit.web, http, settings, metered).granted()
+            answer, calls = await DingtalkCalls(visit.web, http, settings, count).granted()
             if not calls.token:
                 return [refused(subject, answer, "")]
             right = subject.ok("dingtalk.credentials", CREDENTIALS, "Client ID 和 Client Secret 有效")
-            return [right, *await _probes(visit, calls, subject, tenant)]
+            return [right, *await _probes(visit, calls, subject)]
     except Unreachable as error:
         fix = "确认这台机器能访问 api.dingtalk.com 和 oapi.dingtalk.com 的 443 端口；要走代理的话设环境变量 HTTPS_PROXY"
         return [subject.fail("dingtalk.unreachable", CREDENTIALS, f"连不上钉钉：{error.words}", fix)]
+    finally:
+        if metered and (tenant := await visit.tenant_facts(subject.tenant)):
+            visit.spent[tenant.tenant_id, CHANNEL, "calls", month_of(visit.clock())] += metered
 
 
-async def _probes(visit: Visit, calls: DingtalkCalls, subject: Subject, tenant: TenantFacts | None) -> list[Finding]:
+async def _probes(visit: Visit, calls: DingtalkCalls, subject: Subject) -> list[Finding]:
+    tenant = await visit.tenant_facts(subject.tenant)
     bound = tenant.bound.get(CHANNEL, ()) if tenant else ()
     checks = [check_contacts(calls, subject, bound)]
     left_out = _why_not(visit, calls.settings, tenant)

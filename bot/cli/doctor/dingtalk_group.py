@@ -29,8 +29,7 @@ CURES: Mapping[str, Cure] = {
 async def check_dingtalk_groups(visit: Visit, key: str, groups: Mapping[str, DingtalkGroupSettings]) -> list[Finding]:
     """Return how the robots of one tenant look; nothing is sent."""
     subject = Subject(key, CHANNEL)
-    facts = await visit.facts
-    tenant = facts.tenants.get(key) if facts else None
+    tenant = await visit.tenant_facts(key)
     found: list[Finding] = []
     for name, settings in groups.items():
         found += _shape(subject, name, settings)

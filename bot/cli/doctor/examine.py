@@ -100,12 +100,12 @@ async def _within(visit: Visit, named: Named) -> list[Finding]:
         async with asyncio.timeout(SECONDS):
             return await named.check(visit)
     except TimeoutError:
-        fix = "过一会儿再查；一直这样就加 --log-level INFO 看卡在哪里"
+        fix = "过一会儿再查；一直这样就执行 daogou --log-level INFO doctor，看卡在哪里"
         return [named.subject.fail("doctor.too_slow", named.what, f"{SECONDS:.0f} 秒内没有查完", fix)]
     except Exception as error:
         # The outermost loop of a check: what is broken in one of them is told beside the others' findings.
         log.exception("doctor.check_failed", check=named.what)
-        fix = "这是导购自己的问题：把上面的日志发给开发者"
+        fix = "这是导购自己的问题：执行 daogou --log-level ERROR doctor，把日志发给开发者"
         return [named.subject.fail("doctor.broken", named.what, f"检查没有做成（{type(error).__name__}）", fix)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bot.cli.doctor.facts import Facts
+from bot.cli.doctor.facts import Facts, TenantFacts
 from bot.cli.doctor.web import Web
 from bot.config import Settings
 from db.usage import UsageKey
@@ -29,3 +29,8 @@ class Visit:
     tenant: str | None = None
     free: bool = False
     spent: Counter[UsageKey] = field(default_factory=Counter)
+
+    async def tenant_facts(self, key: str) -> TenantFacts | None:
+        """Return what the database knows of a tenant; ask for it last, it may be the slowest of all."""
+        facts = await self.facts
+        return facts.tenants.get(key) if facts else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from bot.cli.doctor.arrival import IN_SANDBOX, WECOM_REASONS, check_arrival
 from bot.cli.doctor.callback import Door, check_wecom_url
-from bot.cli.doctor.facts import NEVER_REACHED, TenantFacts
+from bot.cli.doctor.facts import NEVER_REACHED
 from bot.cli.doctor.finding import Finding, Subject
 from bot.cli.doctor.staff import check_bound
 from bot.cli.doctor.visit import Visit
@@ -30,16 +31,10 @@ SAVE = (
 async def check_wecom(visit: Visit, key: str, settings: WecomSettings) -> list[Finding]:
     """Return how the app of one tenant stands."""
     subject = Subject(key, CHANNEL)
-    facts = await visit.facts
-    tenant = facts.tenants.get(key) if facts else None
-    found = await _account(visit, subject, settings, tenant)
-    if visit.public_url:
-        found.append(
-            await check_wecom_url(visit.web, Door(subject, address(visit, key), "wecom.callback"), _envelope(settings))
-        )
-    if tenant is not None:
-        found += _known(visit, subject, tenant)
-    return found
+    account, door, known = await asyncio.gather(
+        _account(visit, subject, settings), _door(visit, subject, settings), _known(visit, subject)
+    )
+    return [*account, *door, *known]
 
 
 def address(visit: Visit, key: str) -> str:
@@ -47,9 +42,7 @@ def address(visit: Visit, key: str) -> str:
     return f"{visit.public_url.rstrip('/') or 'https://您的域名'}/wecom/{key}/app"
 
 
-async def _account(
-    visit: Visit, subject: Subject, settings: WecomSettings, tenant: TenantFacts | None
-) -> list[Finding]:
+async def _account(visit: Visit, subject: Subject, settings: WecomSettings) -> list[Finding]:
     """Return what WeCom says; the first refusal ends it, because all others would follow from it."""
     try:
         async with visit.web.client(settings.base_url) as http:
@@ -57,13 +50,13 @@ async def _account(
             if answer.code != OK:
                 return [refusal(subject, answer)]
             right = subject.ok("wecom.credentials", CREDENTIALS, "企业 ID 和 Secret 有效")
-            return [right, *await _app(calls, subject, tenant)]
+            return [right, *await _app(visit, calls, subject)]
     except Unreachable as error:
         fix = "确认这台机器能访问 qyapi.weixin.qq.com 的 443 端口；要走代理的话设环境变量 HTTPS_PROXY"
         return [subject.fail("wecom.unreachable", CREDENTIALS, f"连不上企业微信：{error.words}", fix)]
 
 
-async def _app(calls: WecomCalls, subject: Subject, tenant: TenantFacts | None) -> list[Finding]:
+async def _app(visit: Visit, calls: WecomCalls, subject: Subject) -> list[Finding]:
     agent = await calls.agent()
     if agent.code != OK:
         return [refusal(subject, agent)]
@@ -71,6 +64,7 @@ async def _app(calls: WecomCalls, subject: Subject, tenant: TenantFacts | None) 
     if agent.body.get("close"):
         return [*found, stopped(subject)]
     found.append(subject.ok("wecom.agent_id", AGENT, f"「{agent.body.get('name', '')}」，没有停用"))
+    tenant = await visit.tenant_facts(subject.tenant)
     bound = tenant.bound.get(CHANNEL, ()) if tenant else ()
     return [*found, *await check_range(calls, subject, agent, bound), _menu(subject, await calls.menu())]
 
@@ -85,8 +79,19 @@ def _menu(subject: Subject, answer: Answer) -> Finding:
     return refusal(subject, answer)
 
 
-def _known(visit: Visit, subject: Subject, tenant: TenantFacts) -> list[Finding]:
+async def _door(visit: Visit, subject: Subject, settings: WecomSettings) -> list[Finding]:
+    """Return whether our address can be reached."""
+    if not visit.public_url:
+        return []
+    door = Door(subject, address(visit, subject.tenant), "wecom.callback")
+    return [await check_wecom_url(visit.web, door, _envelope(settings))]
+
+
+async def _known(visit: Visit, subject: Subject) -> list[Finding]:
     """Return what our own tables say."""
+    tenant = await visit.tenant_facts(subject.tenant)
+    if tenant is None:
+        return []
     how = IN_SANDBOX if visit.settings.demo else SAVE.format(app=APP, address=address(visit, subject.tenant))
     reached = tenant.reached.get(CHANNEL, NEVER_REACHED)
     arrival = check_arrival(subject, reached, visit.clock(), WECOM_REASONS, _keys(subject), how)

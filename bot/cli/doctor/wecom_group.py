@@ -24,8 +24,7 @@ CURES: Mapping[str, Cure] = {
 async def check_wecom_groups(visit: Visit, key: str, groups: Mapping[str, WecomGroupSettings]) -> list[Finding]:
     """Return how the webhooks of one tenant look; nothing is sent."""
     subject = Subject(key, CHANNEL)
-    facts = await visit.facts
-    tenant = facts.tenants.get(key) if facts else None
+    tenant = await visit.tenant_facts(key)
     found = []
     for name, settings in groups.items():
         found.append(_shape(subject, name, settings.key.get_secret_value()))

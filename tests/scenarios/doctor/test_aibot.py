@@ -17,7 +17,7 @@ from tests.fakes.wecom import settings as wecom_settings
 from tests.rows import NOW
 from tests.scenarios.doctor.visits import KEY, facts_of, fails, found, only, tenant_facts, visit_of
 
-URL = {"token": "QDG6eK", "aes_key": "j" * 43, "name": "店小二"}
+URL: dict[str, Any] = {"token": "QDG6eK", "aes_key": "j" * 43, "name": "店小二"}
 ARRIVED = {"aibot": Reached(accepted_at=NOW)}
 
 

@@ -24,6 +24,7 @@ from bot.cli.doctor.web import Web
 from bot.config import AibotSettings, DatabaseSettings, KnowledgeSettings, ScheduleSettings, Settings, TenantSettings
 from bot.loopback import loopback_site
 from bot.platforms.wecom.crypto import Envelope
+from bot.platforms.wecom.verify import verify_url
 from bot.runtime import utc_now
 from db.models import CallbackCheck, Inbox
 from tests.demo_server import DemoServer, serve
@@ -119,8 +120,6 @@ def answer(status: int, body: str) -> Answer:
 async def echo(request: web.Request) -> web.StreamResponse:
     """Answer rightly, and a blank line more."""
     opened = {name: request.query[name] for name in ("msg_signature", "timestamp", "nonce", "echostr")}
-    from bot.platforms.wecom.verify import verify_url  # noqa: PLC0415
-
     return web.Response(text=verify_url(ENVELOPE, opened, float(opened["timestamp"]), 300) + "\n")
 
 
