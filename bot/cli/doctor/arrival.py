@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.cli.doctor.facts import Reached
 from bot.cli.doctor.finding import Finding, Subject
@@ -12,6 +12,8 @@ from bot.platforms.wecom.crypto import Reason
 
 WHAT = "最近收到的消息"
 IN_SANDBOX = "打开 /sandbox，在手机上说一句话"
+# A shop that is open says something within a week.
+QUIET = timedelta(days=7)
 # Anybody who finds the address can cause these; a platform never does.
 PASSERS_BY = frozenset({Reason.MISSING.value, Reason.TOO_LARGE.value, "no timestamp"})
 
@@ -75,7 +77,11 @@ def check_arrival(
         return subject.fail(f"{code}.{cause}", what, detail, fix.format(**keys))
     if reached.accepted_at is None:
         return subject.warn(f"{code}.never", what, "还没有收到过", how)
-    return subject.ok(code, what, ago(reached.accepted_at, now))
+    when = ago(reached.accepted_at, now)
+    if now - reached.accepted_at > QUIET:
+        fix = f"给机器人说一句话再查；没有反应的话：{how}"
+        return subject.warn(f"{code}.quiet", what, f"{when}，之后没有了", fix)
+    return subject.ok(code, what, when)
 
 
 def _is_refused(reached: Reached) -> bool:

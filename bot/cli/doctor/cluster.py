@@ -53,10 +53,12 @@ def _missing(settings: Settings) -> Iterator[Finding]:
         yield HERE.warn("cluster.redis_missing", REDIS, "配置了多台服务器，却没有 Redis", fix)
     if _is_sqlite(settings):
         fix = "改用 MySQL 或 MariaDB：config.toml 的 [database] url = mysql+aiomysql://用户:密码@主机:3306/库名"
-        yield HERE.fail("cluster.database", "共用的数据库", "多台服务器不能共用一个 SQLite 文件", fix)
+        detail = "几台服务器不能共用一个 SQLite 文件（同一台机器上的几个进程可以）"
+        yield HERE.warn("cluster.database", "共用的数据库", detail, fix)
     if settings.server.secret_key is None:
         fix = "config.toml 的 [server] secret_key 填一串 32 个以上的随机字符，每台服务器写同一串"
-        yield HERE.fail("cluster.secret_key", "共用的密钥", "没有设置，各台封存的令牌互相读不出来", fix)
+        detail = "没有设置，几台服务器封存的东西互相读不出来（同一个数据目录的几个进程可以）"
+        yield HERE.warn("cluster.secret_key", "共用的密钥", detail, fix)
 
 
 def _is_sqlite(settings: Settings) -> bool:

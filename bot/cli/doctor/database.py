@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +32,19 @@ KEY = "config.toml 的 [database] url"
 LIKE_THIS = "mysql+aiomysql://用户:密码@主机:3306/库名"
 # What the server answers before it lets one in (MySQL error reference, chapters 2 and 3).
 DENIED, NO_DATABASE, NOT_REACHED = frozenset({1044, 1045, 1698}), frozenset({1049}), frozenset({2002, 2003, 2005})
-VARIABLES = ("character_set_database", "time_zone", "tx_isolation", "transaction_isolation", "log_bin", "binlog_format")
+OLDEST = {"MySQL": (8, 0), "MariaDB": (10, 6)}
+VARIABLES = (
+    "version",
+    "character_set_database",
+    "time_zone",
+    "tx_isolation",
+    "transaction_isolation",
+    "log_bin",
+    "binlog_format",
+)
+
+
+VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +133,21 @@ async def _server(database: Database, now: datetime) -> tuple[list[Finding], Clo
         rows = await session.execute(text(f"SHOW VARIABLES WHERE Variable_name IN ({names})"))
         variables = {str(name): str(value) for name, value in rows}
     clock = ClockSample("数据库", now - said.replace(tzinfo=UTC))
-    return _settings(variables, database.url.database or ""), clock
+    return server_settings(variables, database.url.database or ""), clock
 
 
-def _settings(variables: Mapping[str, str], name: str) -> list[Finding]:
+def server_settings(variables: Mapping[str, str], name: str) -> list[Finding]:
+    """Return what is wrong with the server's variables for the database of this name, or that nothing is."""
     right = HERE.ok("database.settings", "数据库设置", "utf8mb4、READ COMMITTED、UTC")
     return list(_wrong_settings(variables, name)) or [right]
 
 
 def _wrong_settings(variables: Mapping[str, str], name: str) -> Iterator[Finding]:
+    version = variables.get("version", "")
+    kind = "MariaDB" if "mariadb" in version.lower() else "MySQL"
+    if (numbers := VERSION.match(version)) and (int(numbers[1]), int(numbers[2])) < OLDEST[kind]:
+        detail = f"{kind} {numbers[0]} 太旧"
+        yield HERE.fail("database.version", "数据库版本", detail, "升级到 MySQL 8.0 或 MariaDB 10.6 以上，升级前先备份")
     if (charset := variables.get("character_set_database", "")) != "utf8mb4":
         fix = (
             f"先备份，再执行 ALTER DATABASE {name} CHARACTER SET utf8mb4；"

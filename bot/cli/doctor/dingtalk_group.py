@@ -45,7 +45,7 @@ def _shape(subject: Subject, name: str, settings: DingtalkGroupSettings) -> list
 
 
 def _wrong_shape(subject: Subject, name: str, settings: DingtalkGroupSettings) -> Iterator[Finding]:
-    section, token = f"dingtalk_groups.{name}", settings.access_token.get_secret_value()
+    section, token = f'dingtalk_groups."{name}"', settings.access_token.get_secret_value()
     what, code = f"「{name}」的 access_token", "dingtalk_group.token"
     fix = f"{ROBOT}，把 Webhook 里 access_token= 后面的部分抄到 {subject.key(section, 'access_token')}"
     if ADDRESS.search(token):

@@ -70,6 +70,7 @@ async def examine(
     await _note_spent(visit)
     clocks = check_clock(visit.web.samples, report.clock, settings)
     found = [*machine, *clocks, *check_public_url(settings), *report.findings]
+    found += _without_rows(settings, report)
     found += [one for findings in others for one in findings]
     found += [] if settings.tenants else [_nobody(report)]
     # What concerns the whole installation first, then tenant by tenant as they came.
@@ -86,11 +87,13 @@ def _only(settings: Settings, tenant: str | None) -> Settings:
 
 async def _database(visit: Visit) -> DatabaseReport:
     """Look at the database and let everybody who waits have what it knows."""
-    report = DatabaseReport([])
     try:
         report = await check_database(visit.settings.database.url.get_secret_value(), visit.clock())
-    finally:
-        visit.facts.set_result(report.facts)
+    except Exception as error:
+        # As in `_within`: the others do not stop for it.
+        log.exception("doctor.check_failed", check="数据库")
+        report = DatabaseReport([_broken(HERE, "数据库", error)])
+    visit.facts.set_result(report.facts)
     return report
 
 
@@ -105,8 +108,12 @@ async def _within(visit: Visit, named: Named) -> list[Finding]:
     except Exception as error:
         # The outermost loop of a check: what is broken in one of them is told beside the others' findings.
         log.exception("doctor.check_failed", check=named.what)
-        fix = "这是导购自己的问题：执行 daogou --log-level ERROR doctor，把日志发给开发者"
-        return [named.subject.fail("doctor.broken", named.what, f"检查没有做成（{type(error).__name__}）", fix)]
+        return [_broken(named.subject, named.what, error)]
+
+
+def _broken(subject: Subject, what: str, error: Exception) -> Finding:
+    fix = "这是导购自己的问题：执行 daogou --log-level ERROR doctor，把日志发给开发者"
+    return subject.fail("doctor.broken", what, f"检查没有做成（{type(error).__name__}）", fix)
 
 
 async def _note_spent(visit: Visit) -> None:
@@ -122,6 +129,16 @@ async def _note_spent(visit: Visit) -> None:
         log.warning("doctor.usage_not_written", error=type(error).__name__)
     finally:
         await database.close()
+
+
+def _without_rows(settings: Settings, report: DatabaseReport) -> Iterator[Finding]:
+    """Yield the tenants that are configured and that no server has seen yet."""
+    if report.facts is None:
+        return
+    for key in settings.tenants:
+        if key not in report.facts.tenants:
+            fix = "启动或重启 daogou serve，它会自动建好；确认它用的是同一个 config.toml"
+            yield HERE.warn("database.tenant_missing", "企业", f"配置里的 {key} 还没有建", fix)
 
 
 def _nobody(report: DatabaseReport) -> Finding:

@@ -36,7 +36,8 @@ async def check_wecom_groups(visit: Visit, key: str, groups: Mapping[str, WecomG
 
 def _shape(subject: Subject, name: str, key: str) -> Finding:
     code, what = "wecom_group.key", f"「{name}」的 key"
-    fix = f"{WHERE}，填到 {subject.key(f'wecom_groups.{name}', 'key')}"
+    section = f'wecom_groups."{name}"'
+    fix = f"{WHERE}，填到 {subject.key(section, 'key')}"
     if ADDRESS.search(key):
         return subject.fail(code, what, "填了整个地址或带了空格，只要 key= 后面的部分", fix)
     if not KEY.fullmatch(key):

@@ -35,9 +35,8 @@ async def check_range(calls: WecomCalls, subject: Subject, agent: Answer, bound:
 
 
 async def _ask(calls: WecomCalls, colleagues: Sequence[Colleague]) -> dict[str, Answer]:
-    async with asyncio.TaskGroup() as group:
-        tasks = {one.user_id: group.create_task(calls.user(one.user_id)) for one in colleagues}
-    return {user_id: task.result() for user_id, task in tasks.items()}
+    answers = await asyncio.gather(*(calls.user(one.user_id) for one in colleagues))
+    return {one.user_id: answer for one, answer in zip(colleagues, answers, strict=True)}
 
 
 def _outside(subject: Subject, outside: Sequence[Colleague], wide: str, unsure: int) -> Finding:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from bot.cli.doctor.database import check_database
+from bot.cli.doctor.database import check_database, server_settings
 from bot.cli.doctor.facts import Arrivals, Sent, read_facts
 from db.callback_checks import Reach, note_reach
 from db.engine import Database
@@ -136,6 +136,23 @@ async def test_a_database_of_another_character_set(mariadb: str) -> None:
     finding = found((await check_database(mariadb, now())).findings)["database.charset"]
     assert "latin1" in finding.detail
     assert "CHARACTER SET utf8mb4" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"version": "5.7.44-log"}, "database.version"),
+        ({"version": "10.5.23-MariaDB"}, "database.version"),
+        ({"tx_isolation": "REPEATABLE-READ"}, "database.isolation"),
+        ({"log_bin": "ON", "binlog_format": "STATEMENT"}, "database.binlog"),
+        ({"time_zone": "SYSTEM"}, "database.time_zone"),
+    ],
+)
+def test_what_a_server_may_be_set_to(changes: dict[str, str], code: str) -> None:
+    right = {"version": "10.11.6-MariaDB", "tx_isolation": "READ-COMMITTED", "time_zone": "+00:00"}
+    right |= {"character_set_database": "utf8mb4", "log_bin": "ON", "binlog_format": "MIXED"}
+    assert [finding.code for finding in server_settings(right, "x")] == ["database.settings"]
+    assert [finding.code for finding in server_settings(right | changes, "x")] == [code]
 
 
 # What the rows say

@@ -56,7 +56,7 @@ async def test_groups_that_are_right() -> None:
 async def test_a_whole_address_is_not_a_key() -> None:
     finding = only(await wecom(f"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key={UUID}"))
     assert finding.code == "wecom_group.key"
-    assert "config.toml 的 [tenants.acme.wecom_groups.店长群] key" in finding.fix
+    assert 'config.toml 的 [tenants.acme.wecom_groups."店长群"] key' in finding.fix
     finding = only(await dingtalk(f"https://oapi.dingtalk.com/robot/send?access_token={TOKEN}"))
     assert finding.code == "dingtalk_group.token"
 

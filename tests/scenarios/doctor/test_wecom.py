@@ -166,6 +166,19 @@ async def test_somebody_else_answers_or_hangs_up(wecom: FakeWecom) -> None:
     ]
 
 
+async def test_an_answer_that_is_lost_half_way(wecom: FakeWecom) -> None:
+    wecom.fail[USER_PATH] += [HANG_UP, HANG_UP]
+    assert only(await look(wecom, tenant_facts({"wecom": ["lily", "boss"]}, {"wecom": Reached(NOW)}))).code == (
+        "wecom.unreachable"
+    )
+
+
+async def test_a_channel_that_went_quiet(wecom: FakeWecom) -> None:
+    reached = {"wecom": Reached(accepted_at=NOW - timedelta(days=9))}
+    finding = only(await look(wecom, tenant_facts({"wecom": ["lily"]}, reached)), "warn")
+    assert (finding.code, finding.detail) == ("wecom.arrival.quiet", "11-12 10:30，9 天前，之后没有了")
+
+
 async def test_nobody_is_bound_and_nothing_ever_came(wecom: FakeWecom) -> None:
     findings = found(await look(wecom, tenant_facts()))
     assert "daogou staff --tenant acme import 员工.csv" in findings["wecom.staff"].fix

@@ -229,6 +229,12 @@ async def test_what_the_visit_cost_is_added_to_the_months_calls(tmp_path: Path) 
         await database.close()
 
 
+async def test_a_tenant_no_server_has_seen_yet(tmp_path: Path) -> None:
+    async with sound(tmp_path) as settings:
+        finding = found(await examine(settings, free=True))["database.tenant_missing"]
+    assert finding.detail == "配置里的 acme 还没有建"
+
+
 async def test_the_clock_is_found_out_through_the_platforms(tmp_path: Path) -> None:
     async with sound(tmp_path) as settings:
         assert found(await examine(settings, free=True))["machine.clock"].state == "ok"
