@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from bot.cli.doctor.arrival import SOCKET_REASONS, WECOM_REASONS, check_arrival
+from bot.cli.doctor.arrival import BOT, SOCKET_REASONS, WECOM_REASONS, check_arrival
 from bot.cli.doctor.callback import Door, check_wecom_url
 from bot.cli.doctor.facts import NEVER_REACHED, Facts
 from bot.cli.doctor.finding import Finding, Subject
@@ -21,8 +21,10 @@ from bot.platforms.wecom.crypto import Envelope
 
 CHANNEL = "aibot"
 SECONDS = 3.0
-BOT = "智能机器人 → 这个机器人 → API 模式"
-SAVE = f"{BOT} → URL 回调：地址填 {{address}}，Token 和 EncodingAESKey 与配置一致，点「保存」；再在群里 @ 它说一句话"
+SAVE = (
+    f"{BOT}，连接方式 选「URL 回调」：URL 填 {{address}}，Token 和 EncodingAESKey 与配置一致，点「保存」；"
+    "再在企业微信里给它发一句话"
+)
 SAY = "在企业微信里给这个机器人发一句话再查；还是没有，就在日志里搜 aibot.subscription_refused（bot_id 或 secret 不对）"
 NAME, PUSH, SOCKET, HOST = "群里的名字", "主动推送", "长连接", "长连接服务器"
 FRAMES = "最近连上或收到消息"

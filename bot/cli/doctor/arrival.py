@@ -11,6 +11,7 @@ from bot.cli.doctor.when import ago
 from bot.platforms.wecom.crypto import Reason
 
 WHAT = "最近收到的消息"
+BOT = "管理后台 → 安全与管理 → 管理工具 → 智能机器人 → 点开这个机器人"
 IN_SANDBOX = "打开 /sandbox，在手机上说一句话"
 # A shop that is open says something within a week.
 QUIET = timedelta(days=7)
@@ -44,7 +45,8 @@ SOCKET_REASONS: Mapping[str, tuple[str, str, str]] = {
     "subscription_refused": (
         "credentials",
         "企业微信不认 bot_id 或 secret",
-        "智能机器人 → 这个机器人 → API 模式 → 长连接，BotID 和 Secret 抄到 {key_bot_id} 和 secret，重启 daogou serve",
+        f"{BOT}，连接方式 选「使用长连接」，把 Bot ID 和 Secret（丢了要重新获取）"
+        "抄到 {key_bot_id} 和 secret，重启 daogou serve",
     ),
     "kicked": (
         "kicked",

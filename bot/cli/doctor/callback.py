@@ -46,7 +46,10 @@ NO_TENANT = "运行中的服务里没有 {tenant} 的这个渠道：config.toml 
 GATEWAY = "反向代理到不了 daogou：确认 daogou serve 在运行，代理里写的端口和 config.toml 的 [server] port 一致"
 REDIRECT = "config.toml 的 [server] public_url 直接写跳转之后的地址（一般是 https:// 开头、不带斜杠结尾）"
 BLOCKED = "有防火墙、WAF 或登录页挡在前面：让 /wecom/ 和 /dingtalk/ 开头的路径免登录、免验证通过"
-OTHER_KEYS = "运行中的服务用的是另一份配置：重启 daogou serve；有几台服务器时，每台的 config.toml 和时钟都要一致"
+OTHER_KEYS = (
+    "运行中的服务用的是另一份配置：重启 daogou serve；有几台服务器时，每台的 config.toml 和时钟都要一致；"
+    "再看反向代理有没有把 ? 后面的参数弄丢"
+)
 # How our server refuses a signature: without a word, or with aiohttp's own.
 OUR_REFUSALS = frozenset({"", "403: Forbidden"})
 CHANGED = "反向代理改了应答（加了内容、换行或压缩成了网页）：让它对这些路径原样转发"

@@ -36,10 +36,13 @@ def _known(subject: Subject, code: int) -> Finding | None:
     key = subject.key
     match code:
         case 40013:
-            fix = f"管理后台 → 我的企业 → 企业信息，把最下面的「企业ID」抄到 {key('wecom', 'corp_id')}"
+            where = "管理后台 → 我的企业 → 企业信息，把最下面的「企业ID」"
+            fix = f"{where}抄到 {key('wecom', 'corp_id')}；刚注册的企业过半小时再试"
             return subject.fail("wecom.corp_id", CREDENTIALS, f"企业 ID 不对（{code}）", fix)
         case 40001 | 40091:
-            fix = f"管理后台 → {APP}，在 Secret 一行点「查看」，把它抄到 {key('wecom', 'secret')}"
+            fix = (
+                f"管理后台 → {APP}，在 Secret 一行点「查看」（会发到您手机的企业微信里），抄到 {key('wecom', 'secret')}"
+            )
             said = "Secret 不对" if code == 40001 else "Secret 不属于这个企业"
             return subject.fail("wecom.secret", CREDENTIALS, f"{said}（{code}）", fix)
         case 48002:

@@ -46,7 +46,7 @@ async def test_a_bot_that_is_called_and_has_been() -> None:
 
 async def test_a_bot_that_was_never_called_is_told_where_to_save() -> None:
     fix = found(await look(tenant_facts(), **URL))["aibot.arrival.never"].fix
-    assert "URL 回调：地址填 https://您的域名/wecom/acme/aibot" in fix
+    assert "选「URL 回调」：URL 填 https://您的域名/wecom/acme/aibot" in fix
     assert "点「保存」" in fix
 
 

@@ -47,7 +47,7 @@ async def test_an_app_that_is_right_has_nothing_to_mend(wecom: FakeWecom) -> Non
     ("path", "errcode", "code", "fix"),
     [
         (TOKEN_PATH, 40013, "wecom.corp_id", "我的企业 → 企业信息"),
-        (TOKEN_PATH, 40001, "wecom.secret", "在 Secret 一行点「查看」"),
+        (TOKEN_PATH, 40001, "wecom.secret", "在 Secret 一行点「查看」（会发到您手机"),
         (TOKEN_PATH, 40091, "wecom.secret", "[tenants.acme.wecom] secret"),
         (AGENT_PATH, 40056, "wecom.agent_id", "把 AgentId 抄到 config.toml 的 [tenants.acme.wecom] agent_id"),
         (AGENT_PATH, 301002, "wecom.agent_id", "Secret 也要是同一个应用的"),
