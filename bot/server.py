@@ -21,7 +21,7 @@ from bot.config import Settings
 from bot.platforms.base import Platform
 from bot.runtime import Runtime, open_runtime, utc_now
 from bot.sandbox.page import sandbox_routes
-from bot.sandbox.personas import member_ids
+from bot.sandbox.personas import PLATFORMS, member_ids
 from bot.sandbox.stage import DemoStage
 from bot.schedule import open_schedule, push_for
 from bot.web.admin import AdminLogin, set_up_admin
@@ -110,7 +110,8 @@ async def _set_the_stage(
 ) -> None:
     """Give everybody who works in the demo chain a phone, and show the phones."""
     tenant_id = runtime.tenant(DEMO_TENANT).tenant_id
-    stage.invite(await member_ids(runtime.database, tenant_id, "wecom"))
+    wecom, dingtalk = [await member_ids(runtime.database, tenant_id, name) for name in PLATFORMS]
+    stage.invite(wecom, dingtalk)
     push = push_for(runtime, tenant_id, ring_delivery)
     app.router.add_routes(sandbox_routes(stage, runtime.database, tenant_id, push))
     app.router.add_get("/", _to_the_sandbox)

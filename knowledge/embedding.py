@@ -164,7 +164,7 @@ class SentenceEmbedder:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self.name = f"st-{_digest_of(directory)}"
+        self.name = _name_of(directory)
         self.dims: int = self._model.get_embedding_dimension()
         self._refuse_if_blind()
 
@@ -216,12 +216,23 @@ def open_embedder(model_directory: Path | None = None) -> Embedder:
     return HashingEmbedder()
 
 
+def embedder_name(model_directory: Path | None = None) -> str:
+    """Return the name of the embedder `open_embedder` would open, without opening it: no model is loaded."""
+    if model_directory is None or _why_not(model_directory) is not None:
+        return HashingEmbedder().name
+    return _name_of(model_directory)
+
+
 def _why_not(directory: Path) -> str | None:
     if not (directory / "config.json").is_file():
         return "no config.json in the directory"
     if importlib.util.find_spec("sentence_transformers") is None:
         return "sentence-transformers is not installed (extra st)"
     return None
+
+
+def _name_of(directory: Path) -> str:
+    return f"st-{_digest_of(directory)}"
 
 
 def _digest_of(directory: Path) -> str:

@@ -32,7 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="daogou", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="配置文件（默认 config.toml，没有也能用）")
-    parser.add_argument("--log-level", default="WARNING", choices=LEVELS, help="日志级别（默认 WARNING）")
+    parser.add_argument("--log-level", choices=LEVELS, help="日志级别（默认 WARNING）")
+    parser.set_defaults(usual_log_level="WARNING")
     commands = parser.add_subparsers(dest="command", required=True, metavar="命令")
     for module in COMMANDS:
         module.register(commands)
@@ -42,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong words or configuration."""
     args = build_parser().parse_args(argv)
-    set_up_logging(args.log_level)
+    set_up_logging(args.log_level or args.usual_log_level)
     try:
         settings = load_settings(args.config)
     except ConfigError as error:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from bot.cli.arguments import port_number
 from bot.config import Settings
 from bot.runtime import load_knowledge
-from bot.server import ADMIN, DEMO_TENANT, READINESS, build_app
+from bot.server import ADMIN, DEMO_TENANT, READINESS, STAGE, build_app
 from db.engine import Database
 from db.migrate import MigrationError, migrate
 from db.models import Tenant
@@ -140,6 +140,8 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     try:
         await web.SockSite(runner, listening).start()
         settle_garbage()
+        if settings.demo:
+            app[STAGE].listens(f"http://{settings.server.host}:{listening.getsockname()[1]}")
         _announce(settings, app, listening.getsockname()[1], time.perf_counter() - started)
         await _signalled()
         print(STOPPING, flush=True)

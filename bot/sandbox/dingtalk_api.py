@@ -20,13 +20,26 @@ CALLS_A_SECOND = 20  # one app, one API, 标准版
 TOKEN_SECONDS = 7200
 
 
+# The permission each call needs, as the console names it (权限管理).
+SCOPES = {
+    "/v1.0/robot/oToMessages/batchSend": "qyapi_robot_sendmsg",
+    "/v1.0/robot/groupMessages/send": "qyapi_robot_sendmsg",
+    "/v1.0/card/instances": "Card.Instance.Write",
+    "/v1.0/card/instances/createAndDeliver": "Card.Instance.Write",
+    "/v1.0/card/callbacks/register": "Card.Instance.Write",
+    "/v1.0/card/streaming": "Card.Streaming.Write",
+    "/topapi/v2/user/get": "qyapi_get_member",
+    "/topapi/v2/user/getbymobile": "qyapi_get_member_by_mobile",
+}
+
+
 class ApiRefusal(Exception):
     """An answer of the new API that is not a success."""
 
-    def __init__(self, code: str, message: str = "", status: int = 400) -> None:
+    def __init__(self, code: str, message: str = "", status: int = 400, **more: Any) -> None:
         super().__init__(code)
         self.status = status
-        self.body = {"code": code, "message": message or code, "requestid": uuid.uuid4().hex}
+        self.body = {"code": code, "message": message or code, "requestid": uuid.uuid4().hex, **more}
 
 
 class OapiRefusal(Exception):
@@ -60,13 +73,16 @@ class Window:
 class ApiDoor:
     """Lets calls of one app through; `travellers` hear every call without its credentials.
 
-    With `quota_spent` the month's calls are used up.
+    With `quota_spent` the month's calls are used up. `withheld` are permissions the app was not given; with
+    `trusted_ips` only these addresses may call.
     """
 
     def __init__(self, credentials: tuple[str, str], clock: Callable[[], float]) -> None:
         self.tokens: dict[str, float] = {}
         self.travellers: list[Callable[[str, Json], None]] = []
         self.quota_spent = False
+        self.withheld: set[str] = set()
+        self.trusted_ips: set[str] | None = None
         self._credentials = credentials
         self._clock = clock
         self._windows: dict[str, Window] = {}
@@ -94,6 +110,8 @@ class ApiDoor:
             self.travelled("call", {"method": request.method, "path": path, "body": body})
             try:
                 self._check_token(request.headers.get("x-acs-dingtalk-access-token", ""))
+                self._check_address(request)
+                self._check_permission(path)
                 self._check_rate(f"{request.method} {path}")
                 return web.json_response(work(body))
             except ApiRefusal as refusal:
@@ -108,6 +126,8 @@ class ApiDoor:
             self.travelled("call", {"method": request.method, "path": path, "body": {}})
             try:
                 self._check_old_token(request.query.get("access_token", ""))
+                if SCOPES.get(path) in self.withheld:
+                    raise OapiRefusal(60011, "没有调用该接口的权限")
                 if metered and self.quota_spent:
                     raise OapiRefusal(90020, "api count limit")
                 return web.json_response({"errcode": 0, "errmsg": "ok", **await work(request)})
@@ -123,6 +143,15 @@ class ApiDoor:
     def _check_old_token(self, token: str) -> None:
         if self.tokens.get(token, 0.0) <= self._clock():
             raise OapiRefusal(40014, "不合法的access_token")
+
+    def _check_address(self, request: web.Request) -> None:
+        if self.trusted_ips is not None and request.remote not in self.trusted_ips:
+            raise ApiRefusal("Forbidden.AccessDenied.IpNotInWhiteList", f"request ip={request.remote}", 403)
+
+    def _check_permission(self, path: str) -> None:
+        if (scope := SCOPES.get(path)) in self.withheld:
+            code, detail = "Forbidden.AccessDenied.AccessTokenPermissionDenied", {"requiredScopes": [scope]}
+            raise ApiRefusal(code, status=403, accessdenieddetail=detail)
 
     def _check_rate(self, api: str) -> None:
         if self.quota_spent:

@@ -41,10 +41,11 @@ class Streamed:
 
 
 class Cards:
-    """Every card of one app; templates of one's own are added to `templates`."""
+    """Every card of one app; templates of one's own are added to `templates`, unpublished ones to `drafts`."""
 
     def __init__(self, robot_code: str, rooms: Rooms) -> None:
         self.templates = {READY_TEMPLATE, STREAMING_TEMPLATE}
+        self.drafts: set[str] = set()
         self.routes: dict[str, Route] = {}
         self._robot_code = robot_code
         self._rooms = rooms
@@ -52,18 +53,19 @@ class Cards:
 
     def create_and_deliver(self, body: Json) -> Json:
         """Answer `createAndDeliver`; HTTP 200 with an unsuccessful delivery where the robot is not in the room."""
-        out_track_id = str(body.get("outTrackId") or "")
-        if not out_track_id:
-            raise ApiRefusal("param.outTrackIdEmpty")
-        if body.get("cardTemplateId") not in self.templates:
-            raise ApiRefusal("param.templateNotExist")
-        if self._exists(out_track_id):
-            raise ApiRefusal("param.cardAlreadyExist")
+        out_track_id = self._new(body)
         params = _card_params(body)
         spaces = [self._space(body, space) for space in str(body.get("openSpaceId", "")).split(";")]
         self._cards[out_track_id] = Streamed()
         results = [self._show(body, out_track_id, params, kind, space) for kind, space in spaces]
         return {"success": True, "result": {"outTrackId": out_track_id, "deliverResults": results}}
+
+    def create(self, body: Json) -> Json:
+        """Answer the creation of a card that nobody is shown yet."""
+        out_track_id = self._new(body)
+        _card_params(body)
+        self._cards[out_track_id] = Streamed()
+        return {"success": True, "result": out_track_id}
 
     def update(self, body: Json) -> Json:
         """Answer the change of a card's variables."""
@@ -108,6 +110,19 @@ class Cards:
         """Show the variables a press was answered with to whoever pressed, and to nobody else."""
         copy = self._rooms.copy(user_id, out_track_id)
         self._rooms.change(copy, copy.payload | {"cardParamMap": copy.payload["cardParamMap"] | params})
+
+    def _new(self, body: Json) -> str:
+        """Return the id of a card that can be made: it is a new one, and its template is there and published."""
+        out_track_id, template = str(body.get("outTrackId") or ""), body.get("cardTemplateId")
+        if not out_track_id:
+            raise ApiRefusal("param.outTrackIdEmpty")
+        if template in self.drafts:
+            raise ApiRefusal("param.templateUnpublished")
+        if template not in self.templates:
+            raise ApiRefusal("param.templateNotExist")
+        if self._exists(out_track_id):
+            raise ApiRefusal("param.cardAlreadyExist")
+        return out_track_id
 
     def _exists(self, out_track_id: str) -> bool:
         return out_track_id in self._cards or bool(self._rooms.copies(out_track_id))

@@ -95,6 +95,7 @@ class DingtalkCloud:
             ("POST", "/v1.0/robot/groupMessages/send", self._messages.to_group),
             ("POST", "/v1.0/robot/messageFiles/download", lambda body: self.media.download(self.base_url, body)),
             ("POST", "/v1.0/card/instances/createAndDeliver", self.cards.create_and_deliver),
+            ("POST", "/v1.0/card/instances", self.cards.create),
             ("PUT", "/v1.0/card/instances", self.cards.update),
             ("PUT", "/v1.0/card/streaming", self.cards.stream),
             ("POST", "/v1.0/card/callbacks/register", self.cards.register),

@@ -44,11 +44,11 @@ class RobotMessages:
             raise ApiRefusal("invalidParameter.userIds.overMax")
         bubble, key = self._bubble(body), uuid.uuid4().hex
         for user in users:
-            if user not in self.book.invisible | self.book.flooded:
+            if self.book.reaches(user) and user not in self.book.flooded:
                 self.rooms.show(self.rooms.person(user), key, bubble)
         return {
             "processQueryKey": key,
-            "invalidStaffIdList": [user for user in users if user in self.book.invisible],
+            "invalidStaffIdList": [user for user in users if not self.book.reaches(user)],
             "flowControlledStaffIdList": [user for user in users if user in self.book.flooded],
         }
 

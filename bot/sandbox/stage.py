@@ -19,12 +19,22 @@ from typing import Any
 import httpx
 from aiohttp import web
 
-from bot.config import DingtalkSettings, TenantSettings, WecomSettings
+from bot.config import TenantSettings
+from bot.platforms.wecom.menu import DEFAULT_MENU
+from bot.sandbox.accounts import (
+    DINGTALK_PREFIX,
+    WECOM_PREFIX,
+    Running,
+    accounts,
+    forget_running,
+    note_running,
+    wecom_account,
+)
 from bot.sandbox.changes import Changes
 from bot.sandbox.dingtalk_cloud import DingtalkCloud
 from bot.sandbox.dingtalk_gateway import NotConnected
 from bot.sandbox.journeys import Journey, Journeys
-from bot.sandbox.keys import AGENT_ID, load_keys
+from bot.sandbox.keys import load_keys
 from bot.sandbox.phones import Phones
 from bot.sandbox.wecom_callbacks import Callback, deliver
 from bot.sandbox.wecom_cloud import WecomCloud
@@ -32,8 +42,6 @@ from bot.sandbox.wecom_media import MAX_REQUEST_BYTES
 from bot.sandbox.wecom_presses import Chosen, NotOnPhone
 
 HOST = "127.0.0.1"
-WECOM_PREFIX = "/wecom"
-DINGTALK_PREFIX = "/dingtalk"
 FRAMES_KEPT = 200
 SHUTDOWN_SECONDS = 1.0
 
@@ -50,6 +58,7 @@ class DemoStage:
     """Two clouds, the phones of everybody invited, and what travelled between them and the bot."""
 
     def __init__(self, state_directory: Path) -> None:
+        self._directory = state_directory
         self._keys = load_keys(state_directory)
         # Bound now and served later, so that the address is known before anything is configured with it.
         self._socket = socket.create_server((HOST, 0))
@@ -57,9 +66,10 @@ class DemoStage:
         self.phones = Phones(state_directory / "phones.db")
         self.changes = Changes(self.phones)
         self.journeys = Journeys()
-        self.wecom = WecomCloud(self.phones, self._wecom_settings(), [])
+        self.wecom = WecomCloud(self.phones, wecom_account(self._keys, self.base_url), [])
         keys = self._keys
         self.dingtalk = DingtalkCloud(self.phones, keys.client_id, keys.client_secret, keys.robot_code)
+        self.wecom.menus.shown = list(DEFAULT_MENU["button"])
         self.dingtalk.travellers.append(self._hear)
         self._frames: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._runner: web.AppRunner | None = None
@@ -67,11 +77,16 @@ class DemoStage:
 
     def tenant_settings(self) -> TenantSettings:
         """Return the accounts of both clouds, as an administrator would write them into the configuration."""
-        return TenantSettings(name="演示", wecom=self._wecom_settings(), dingtalk=self._dingtalk_settings())
+        return accounts(self._keys, self.base_url)
 
-    def invite(self, members: Iterable[str]) -> None:
-        """Give these WeCom user ids a phone; nobody else can be written to."""
+    def invite(self, members: Iterable[str], colleagues: Iterable[str] = ()) -> None:
+        """Give these user ids of WeCom and of DingTalk a phone; nobody else can be written to."""
         self.wecom.members |= {member.casefold() for member in members}
+        self.dingtalk.book.open_to(colleagues)
+
+    def listens(self, server: str) -> None:
+        """Write down where the bot's server is, for `daogou doctor` of another process."""
+        note_running(self._directory, Running(self.base_url, server))
 
     async def open(self) -> None:
         """Serve both clouds."""
@@ -85,6 +100,7 @@ class DemoStage:
 
     async def close(self) -> None:
         """Stop serving and close the phones' file."""
+        forget_running(self._directory, self.base_url)
         self.changes.close()
         if self._http is not None:
             await self._http.aclose()
@@ -162,18 +178,6 @@ class DemoStage:
         shown = next((one for one in self.phones.find("dingtalk", message_id) if one.user_id == user_id), None)
         if shown is None or button not in _button_ids(shown.payload):
             raise NoSuchButton
-
-    def _wecom_settings(self) -> WecomSettings:
-        keys = self._keys
-        values = {"corp_id": keys.corp_id, "agent_id": AGENT_ID, "base_url": self.base_url + WECOM_PREFIX}
-        secrets = {"secret": keys.secret, "token": keys.token, "aes_key": keys.aes_key}
-        return WecomSettings.model_validate(values | secrets)
-
-    def _dingtalk_settings(self) -> DingtalkSettings:
-        keys = self._keys
-        base = self.base_url + DINGTALK_PREFIX
-        accounts = {"client_id": keys.client_id, "client_secret": keys.client_secret, "robot_code": keys.robot_code}
-        return DingtalkSettings.model_validate({**accounts, "base_url": base, "oapi_base_url": base, "stream": True})
 
 
 def _button_ids(payload: dict[str, Any]) -> set[str]:

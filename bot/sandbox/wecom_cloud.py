@@ -22,6 +22,7 @@ from aiohttp import web
 
 from bot.config import WecomSettings
 from bot.sandbox.phones import Phones
+from bot.sandbox.wecom_agent import Agent
 from bot.sandbox.wecom_api import BAD_PARAMETER, Answer, ApiError, answering, json_body
 from bot.sandbox.wecom_bodies import shown_message
 from bot.sandbox.wecom_callbacks import Callback, Callbacks
@@ -60,6 +61,7 @@ class WecomCloud:
         self.tokens = Tokens(app, clock)
         self.people = People(self.members, clock)
         self.media = MediaShelf(phones, clock)
+        self.agent = Agent(app.agent_id)
         self.menus = Menus(app.agent_id)
         self.groups = Groups(self.media, clock)
         self.dropped: list[Dropped] = []
@@ -100,6 +102,7 @@ class WecomCloud:
             web.post(f"{base}/message/send", answering(guarding(self._send))),
             web.post(f"{base}/message/update_template_card", answering(guarding(self._update))),
             web.post(f"{base}/media/upload", answering(guarding(self.media.upload))),
+            web.get(f"{base}/agent/get", answering(guarding(self.agent.get))),
             web.get(f"{base}/user/get", answering(guarding(self.people.user))),
             web.post(f"{base}/user/getuserid", answering(guarding(self.people.user_id))),
             web.post(f"{base}/batch/openuserid_to_userid", answering(guarding(self.people.plain_user_ids))),

@@ -24,12 +24,16 @@ class Person:
 
 
 class People:
-    """Everybody who has a phone. Only an app made before June 2022 (`old_app`) sees mobile numbers."""
+    """Everybody who has a phone; who is `invisible` is outside the app's range.
+
+    Only an app made before June 2022 (`old_app`) sees mobile numbers.
+    """
 
     def __init__(self, members: set[str], clock: Callable[[], float], *, old_app: bool = False) -> None:
         self.members = members
         self.known: dict[str, Person] = {}
         self.unlicensed: set[str] = set()
+        self.invisible: set[str] = set()
         self.old_app = old_app
         self._clock = clock
         self._misses = 0
@@ -44,6 +48,8 @@ class People:
         user_id = request.query.get("userid", "").casefold()
         if user_id not in self.members:
             raise ApiError(60111, "userid not found")
+        if user_id in self.invisible:
+            raise ApiError(60011, "no privilege to access/modify contact/party/agent")
         person = self.known.get(user_id, Person(user_id))
         shown = {"userid": user_id, "name": person.name, "department": [1], "main_department": 1, "status": 1}
         return {**shown, **({"mobile": person.mobile} if self.old_app else {})}

@@ -40,7 +40,7 @@ def aibot_routes(
         return found
 
     def rejected(request: web.Request, reason: str, status: int) -> web.Response:
-        gate.rejected(request.match_info["tenant"], PLATFORM, reason)
+        gate.rejected(request, PLATFORM, reason)
         return web.Response(status=status)
 
     async def verify_url(request: web.Request) -> web.Response:
@@ -49,7 +49,7 @@ def aibot_routes(
             digits = platform_of(request).verify_url(request.query, gate.clock().timestamp())
         except WecomRejected as error:
             return rejected(request, error.reason, error.status)
-        gate.checked(request.match_info["tenant"], PLATFORM)
+        gate.checked(request, PLATFORM)
         return web.Response(text=digits)
 
     async def message(request: web.Request) -> web.StreamResponse:

@@ -43,7 +43,7 @@ def dingtalk_routes(platforms: Iterable[Platform], receive: Receive, gate: Gate)
         try:
             signed = verify(found[0], gate.clock().timestamp()) or ""
         except DingtalkRejected as error:
-            gate.rejected(request.match_info["tenant"], PLATFORM, error.reason)
+            gate.rejected(request, PLATFORM, error.reason)
             raise web.HTTPForbidden from error
         body = await read_body(request)
         return found[1], _json(body), hashlib.sha256(signed.encode() + b"\n" + body).hexdigest()

@@ -27,7 +27,7 @@ def wecom_routes(platforms: Mapping[str, WecomPlatform], receive: Receiver, gate
         return found
 
     def rejected(request: web.Request, error: WecomRejected) -> web.Response:
-        gate.rejected(request.match_info["tenant"], PLATFORM, error.reason)
+        gate.rejected(request, PLATFORM, error.reason)
         return web.Response(status=error.status)
 
     async def verify_url(request: web.Request) -> web.Response:
@@ -36,7 +36,7 @@ def wecom_routes(platforms: Mapping[str, WecomPlatform], receive: Receiver, gate
             digits = platform_of(request).verify_url(request.query, gate.clock().timestamp())
         except WecomRejected as error:
             return rejected(request, error)
-        gate.checked(request.match_info["tenant"], PLATFORM)
+        gate.checked(request, PLATFORM)
         return web.Response(text=digits)
 
     async def message(request: web.Request) -> web.Response:

@@ -35,10 +35,12 @@ from bot.platforms.aibot.connection import (
     NotConnected,
     open_link,
 )
+from bot.platforms.aibot.decode import PLATFORM
 from bot.platforms.aibot.fields import Fields
 from bot.platforms.aibot.http import is_loopback
 from bot.platforms.services import Services
 from bot.platforms.wecom.answers import OK
+from db.callback_checks import Reach, note_reach
 from db.leases import give_up, hold
 
 log = structlog.get_logger()
@@ -91,7 +93,7 @@ class Holder:
         self._services = services
         self._take = on_frame
         self._timing = timing
-        self._name = f"aibot:{services.tenant_id}"
+        self._name = lease_name(services.tenant_id)
         self._log = log.bind(tenant_id=services.tenant_id)
         self._link: Link | None = None
         self._kicked = asyncio.Event()
@@ -170,6 +172,7 @@ class Holder:
             self._log.info("aibot.handed_over")
             return
         self._log.error("aibot.kicked", pause_seconds=pause)
+        await self._note("kicked")
         await asyncio.sleep(pause)
 
     async def _stay_connected(self, http: aiohttp.ClientSession) -> None:
@@ -182,6 +185,7 @@ class Holder:
             except SubscriptionRefused as error:
                 refused = True
                 self._log.error("aibot.subscription_refused", errcode=str(error))
+                await self._note(f"subscription_refused:{error}")
             except (NotConnected, NoAck) as error:
                 self._log.warning("aibot.not_connected", why=str(error))
             failures = 0 if time.monotonic() - began > self._timing.good_after else failures + 1
@@ -195,6 +199,7 @@ class Holder:
             self._link = link
             self._log.info("aibot.connected")
             try:
+                await self._note()
                 await _first_of(link.ended(), self._kicked.wait())
             finally:
                 self._link = None
@@ -207,11 +212,28 @@ class Holder:
         if ack.get("errcode") != OK:
             raise SubscriptionRefused(ack.get("errcode"))
 
+    async def _note(self, refusal: str = "") -> None:
+        """Write down, for `daogou doctor`, that we got in or why we did not."""
+        services, now = self._services, self._services.clock()
+        reach = Reach(services.tenant_id, PLATFORM, accepted_at=now)
+        if refusal:
+            reach = Reach(services.tenant_id, PLATFORM, rejected_at=now, reason=refusal)
+        try:
+            async with asyncio.timeout(self._timing.renew), services.database.write() as session:
+                await note_reach(session, reach)
+        except GONE as error:
+            self._log.warning("aibot.not_noted", error=type(error).__name__)
+
     def _on_frame(self, frame: Frame) -> None:
         if _is_disconnected(frame.body):
             self._kicked.set()
         else:
             self._take(frame)
+
+
+def lease_name(tenant_id: int) -> str:
+    """Return the name of the lease of a tenant's socket."""
+    return f"aibot:{tenant_id}"
 
 
 async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:

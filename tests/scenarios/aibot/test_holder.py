@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.platforms.aibot.platform_socket import SocketTiming
+from db.callback_checks import reaches
 from db.engine import Database
 from db.leases import holder
 from tests.fakes.aibot_socket import FakeAibotSocket
@@ -155,3 +156,28 @@ async def test_stopping_gives_the_lease_back_and_leaves_no_task(
 async def test_starting_twice_is_refused(holding: SocketStage) -> None:
     with pytest.raises(RuntimeError, match="already running"):
         holding.start()
+
+
+async def noted(database: Database) -> tuple[bool, str | None]:
+    """Whether we got in, and why we were turned away last."""
+    async with database.read() as session:
+        rows = await reaches(session, 1)
+    return (rows[0].accepted_at is not None, rows[0].reason) if rows else (False, None)
+
+
+async def test_that_we_got_in_and_were_pushed_out_is_noted(holding: SocketStage, database: Database) -> None:
+    async with asyncio.timeout(5):
+        while await noted(database) != (True, None):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await holding.cloud.kick()
+        while await noted(database) != (True, "kicked"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_a_refused_subscription_is_noted(database: Database, cloud: FakeAibotSocket, clock: Clock) -> None:
+    await bind(database)
+    async with socket_stage(database, cloud, clock, secret="another") as stage:
+        stage.start()
+        async with asyncio.timeout(5):
+            while not str((await noted(database))[1]).startswith("subscription_refused:"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
