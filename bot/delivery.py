@@ -31,6 +31,7 @@ from bot.sending import Failed, Progress, Sending, SendingToMany, Sent
 from bot.worker import Doorbell, TaskPool
 from bot.written import written
 from db import outbox
+from db.claim import LEASE
 from db.engine import Database
 from db.models import CardRow
 from db.outbox import ClaimedMessage
@@ -62,6 +63,7 @@ class Deliverer:
     steady: Callable[[], datetime]
     owner: str
     bell: Doorbell
+    lease: timedelta = LEASE
     pool: TaskPool = field(default_factory=lambda: TaskPool(AT_ONCE))
 
     async def step(self) -> int:
@@ -69,7 +71,9 @@ class Deliverer:
         if not self.pool.room:
             return 0
         closed = [key for key, platform in self.platforms.items() if not platform.ready]
-        claimed = await outbox.claim(self.database, self.owner, self.steady(), self.pool.room, closed=closed)
+        claimed = await outbox.claim(
+            self.database, self.owner, self.steady(), self.pool.room, closed=closed, lease=self.lease
+        )
         for batch in batches(claimed, self._batch_size):
             ids = [row.id for row in batch.rows]
             self.pool.start(self._deliver(batch), self.bell.ring, ids)
@@ -78,7 +82,7 @@ class Deliverer:
     async def keep_leases(self) -> None:
         """Lengthen the leases of what is being sent."""
         if ids := self.pool.ids:
-            await outbox.keep(self.database, ids, self.owner, self.steady())
+            await outbox.keep(self.database, ids, self.owner, self.steady(), self.lease)
 
     def _batch_size(self, row: ClaimedMessage) -> int:
         platform = self.platforms.get((row.tenant_id, row.platform))

@@ -24,6 +24,7 @@ from bot.recording import Recorder
 from bot.worker import Doorbell, TaskPool
 from bot.written import written
 from db import inbox
+from db.claim import LEASE
 from db.engine import Database
 from db.inbox import ClaimedUpdate, LeaseLost
 from handlers.codec import load_update
@@ -52,13 +53,14 @@ class Dispatcher:
     metrics: Metrics
     steady: Callable[[], datetime]
     owner: str
+    lease: timedelta = LEASE
     pool: TaskPool = field(default_factory=lambda: TaskPool(AT_ONCE))
 
     async def step(self) -> int:
         """Start on the rows that can be claimed now and return how many there were."""
         if not self.pool.room:
             return 0
-        claimed = await inbox.claim(self.database, self.owner, self.steady(), self.pool.room)
+        claimed = await inbox.claim(self.database, self.owner, self.steady(), self.pool.room, self.lease)
         for row in claimed:
             self.pool.start(self._guarded(row), self.bell.ring, [row.id])
         return len(claimed)
@@ -66,7 +68,7 @@ class Dispatcher:
     async def keep_leases(self) -> None:
         """Lengthen the leases of what is being answered."""
         if ids := self.pool.ids:
-            await inbox.keep(self.database, ids, self.owner, self.steady())
+            await inbox.keep(self.database, ids, self.owner, self.steady(), self.lease)
 
     async def _guarded(self, row: ClaimedUpdate) -> None:
         """Answer one row; whatever goes wrong stays on that row."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from bot.recording import Recorder
 from bot.runtime import Runtime
 from bot.steady_clock import SteadyClock
 from bot.worker import every, running, work_loop
-from db.claim import RENEW_SECONDS
+from db.claim import RENEWALS
 from db.spool import Spool
 
 log = structlog.get_logger()
@@ -111,8 +112,9 @@ async def _delivery(
         runtime.steady,
         runtime.owner,
         bells.outbox,
+        _lease(runtime),
     )
-    async with running(every(RENEW_SECONDS, deliverer.keep_leases, "delivery.leases")):
+    async with running(every(_renew_seconds(runtime), deliverer.keep_leases, "delivery.leases")):
         async with running(work_loop("delivery", deliverer.step, bells.outbox)):
             yield
         await _send_the_rest(deliverer, deadline)
@@ -142,8 +144,9 @@ async def _dispatch(
         runtime.metrics,
         runtime.steady,
         runtime.owner,
+        _lease(runtime),
     )
-    async with running(every(RENEW_SECONDS, dispatcher.keep_leases, "dispatch.leases")):
+    async with running(every(_renew_seconds(runtime), dispatcher.keep_leases, "dispatch.leases")):
         async with running(work_loop("dispatch", dispatcher.step, bells.inbox)):
             yield
         if cut_off := await dispatcher.pool.drain(deadline.left * DISPATCH_SHARE):
@@ -158,6 +161,14 @@ def _housekeeping(runtime: Runtime, channels: Channels) -> Iterator[Coroutine[An
     for platform in channels.values():
         if isinstance(platform, Sweeping):
             yield every(SWEEP_SECONDS, platform.sweep, f"{platform.name}.sweep")
+
+
+def _lease(runtime: Runtime) -> timedelta:
+    return timedelta(seconds=runtime.settings.cluster.lease_seconds)
+
+
+def _renew_seconds(runtime: Runtime) -> float:
+    return runtime.settings.cluster.lease_seconds / RENEWALS
 
 
 def _queue(runtime: Runtime) -> str:

@@ -147,9 +147,11 @@ def _claimable(now: datetime) -> ColumnElement[bool]:
     return and_(ready, ~waits)
 
 
-async def claim(database: Database, owner: str, now: datetime, limit: int = 8) -> list[ClaimedUpdate]:
+async def claim(
+    database: Database, owner: str, now: datetime, limit: int = 8, lease: timedelta = LEASE
+) -> list[ClaimedUpdate]:
     """Take up to `limit` rows, oldest first, at most one of each conversation."""
-    wanted = Wanted(_claimable(now), (Inbox.id,), limit, "working", owner, now + LEASE)
+    wanted = Wanted(_claimable(now), (Inbox.id,), limit, "working", owner, now + lease)
     return [_claimed(row) for row in await take(database, Inbox, wanted)]
 
 
@@ -157,9 +159,9 @@ def _claimed(row: Inbox) -> ClaimedUpdate:
     return ClaimedUpdate(row.id, row.tenant_id, row.update, row.attempts + 1, row.received_at)
 
 
-async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime) -> None:
+async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime, lease: timedelta = LEASE) -> None:
     """Lengthen the leases of rows that are being worked on."""
-    await renew(database, Inbox, ids, status="working", owner=owner, until=now + LEASE)
+    await renew(database, Inbox, ids, status="working", owner=owner, until=now + lease)
 
 
 async def finish(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, tuple_
@@ -78,14 +78,20 @@ async def queue(session: AsyncSession, message: NewMessage, now: datetime) -> in
 
 
 async def claim(
-    database: Database, owner: str, now: datetime, limit: int = 16, *, closed: Collection[tuple[int, str]] = ()
+    database: Database,
+    owner: str,
+    now: datetime,
+    limit: int = 16,
+    *,
+    closed: Collection[tuple[int, str]] = (),
+    lease: timedelta = LEASE,
 ) -> list[ClaimedMessage]:
     """Take up to `limit` rows that are due: replies before pushes, one at a time of each conversation.
 
     `closed` are the channels, by tenant id and name, that cannot send from this process now.
     """
     order = (Outbox.inbox_id.is_(None), Outbox.id)
-    wanted = Wanted(_claimable(now, closed), order, limit, "sending", owner, now + LEASE)
+    wanted = Wanted(_claimable(now, closed), order, limit, "sending", owner, now + lease)
     return [_claimed(row) for row in await take(database, Outbox, wanted)]
 
 
@@ -126,9 +132,9 @@ def _claimed(row: Outbox) -> ClaimedMessage:
     )
 
 
-async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime) -> None:
+async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime, lease: timedelta = LEASE) -> None:
     """Lengthen the leases of rows that are being sent."""
-    await renew(database, Outbox, ids, status="sending", owner=owner, until=now + LEASE)
+    await renew(database, Outbox, ids, status="sending", owner=owner, until=now + lease)
 
 
 async def settle(
