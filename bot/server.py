@@ -7,7 +7,7 @@ dispatch, streams, the schedule's tick.
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
@@ -35,6 +35,7 @@ from bot.web.health import Readiness, health_routes
 from bot.web.keys import key_middleware
 from bot.worker import running
 from bot.workers import open_workers
+from handlers.intents import Handler
 
 log = structlog.get_logger()
 
@@ -49,17 +50,22 @@ READINESS: web.AppKey[Readiness] = web.AppKey("readiness", Readiness)
 Clock = Callable[[], datetime]
 
 
-def build_app(settings: Settings, clock: Clock = utc_now) -> web.Application:
-    """Return the application; its resources open when it starts and close when it stops."""
+def build_app(settings: Settings, clock: Clock = utc_now, own_handlers: Sequence[Handler] = ()) -> web.Application:
+    """Return the application; its resources open when it starts and close when it stops.
+
+    `own_handlers` are an installation's own, asked before all others.
+    """
     keys = key_middleware(settings.server, demo_tenant=DEMO_TENANT if settings.demo else None)
     app = web.Application(client_max_size=MAX_BODY, middlewares=[error_middleware, keys])
     app[ADMIN] = AdminLogin()
     app[READINESS] = Readiness()
-    app.cleanup_ctx.append(partial(_compose, settings, clock))
+    app.cleanup_ctx.append(partial(_compose, settings, clock, own_handlers))
     return app
 
 
-async def _compose(settings: Settings, clock: Clock, app: web.Application) -> AsyncIterator[None]:
+async def _compose(
+    settings: Settings, clock: Clock, own_handlers: Sequence[Handler], app: web.Application
+) -> AsyncIterator[None]:
     """Open and wire everything; routes are added here, before aiohttp freezes the app."""
     async with AsyncExitStack() as stack:
         stage = await _open_stage(settings, stack)
@@ -67,7 +73,7 @@ async def _compose(settings: Settings, clock: Clock, app: web.Application) -> As
             app[STAGE] = stage
             tenants = {**settings.tenants, DEMO_TENANT: stage.tenant_settings()}
             settings = settings.model_copy(update={"tenants": tenants})
-        runtime = await stack.enter_async_context(open_runtime(settings, clock))
+        runtime = await stack.enter_async_context(open_runtime(settings, clock, own_handlers))
         app[RUNTIME] = runtime
         await _open_wires(app, runtime, stage, stack)
         runtime.metrics.ready.set(1)

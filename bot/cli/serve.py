@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,7 @@ from db.migrate import MigrationError, migrate
 from db.models import Tenant
 from db.seed import SeedError, seed
 from handlers.clock import DEFAULT_ZONE
+from handlers.intents import Handler
 
 EPILOG = """\
 例子：
@@ -69,10 +71,10 @@ async def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal comes."""
     settings = with_arguments(settings, args)
     try:
-        listening = _listen(settings.server.host, settings.server.port)
+        listening = listen(settings.server.host, settings.server.port)
         if settings.demo:
             await prepare_demo(settings)
-        await _serve(settings, listening)
+        await serve(settings, listening)
     except (CannotStart, MigrationError, SeedError) as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
@@ -97,8 +99,8 @@ def is_disk_full(error: Exception) -> bool:
     return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port before anything slow begins."""
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything slow begins; `CannotStart` where it is not to be had."""
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -132,9 +134,10 @@ def _progress(line: str) -> None:
     print(f"  {line}", flush=True)
 
 
-async def _serve(settings: Settings, listening: socket.socket) -> None:
+async def serve(settings: Settings, listening: socket.socket, own_handlers: Sequence[Handler] = ()) -> None:
+    """Serve on this socket until the process is asked to stop, then finish what is under way."""
     started = time.perf_counter()
-    app = build_app(settings)
+    app = build_app(settings, own_handlers=own_handlers)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=REQUEST_SECONDS)
     await runner.setup()
     try:
