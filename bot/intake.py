@@ -112,6 +112,8 @@ class Intake:
         if not self.spool.waiting:
             return 0
         spooled = await anyio.to_thread.run_sync(self.spool.first, MOST_AT_ONCE, limiter=self._thread)
+        if not spooled:
+            return 0
         try:
             async with asyncio.timeout(self.patience * 5):
                 await receive_many(self.database, [one.update for one in spooled])

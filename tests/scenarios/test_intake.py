@@ -122,6 +122,17 @@ async def test_the_spool_survives_the_process(broken: tuple[Desk, TcpProxy], tmp
     assert await desk.kept() == ["m1"]
 
 
+async def test_two_processes_that_share_a_folder_bring_in_everything_once(desk: Desk, tmp_path: Path) -> None:
+    other = Desk(desk.database, tmp_path)
+    desk.spool.add([update("m1"), update("m2")])
+    other.spool.add([update("m3")])
+    assert await other.intake.drain() == 3
+    await desk.intake.drain()
+    assert (desk.spool.waiting, other.spool.waiting) == (0, 0)
+    await desk.intake.put(update("m4"))
+    assert await desk.kept() == ["m1", "m2", "m3", "m4"]
+
+
 async def test_a_full_spool_leaves_the_update_to_the_platform(broken: tuple[Desk, TcpProxy], tmp_path: Path) -> None:
     desk, proxy = broken
     small = Desk(desk.database, tmp_path / "small", max_rows=2)
