@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy import make_url, select
 from sqlalchemy.exc import IntegrityError
 
-from bot.intake import Intake
+from bot.intake import CannotKeep, Intake
 from bot.metrics import Metrics
 from db.engine import Database
 from db.inbox import NewUpdate, NotKept
 from db.models import Inbox
-from db.spool import Spool, SpoolFull
+from db.spool import Spool
 from tests.conftest import drop_mariadb, make_schema, new_mariadb
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.rows import NOW, small_chain
@@ -139,7 +139,7 @@ async def test_a_full_spool_leaves_the_update_to_the_platform(broken: tuple[Desk
     await proxy.refuse()
     await small.intake.put(update("m1"))
     await small.intake.put(update("m2"))
-    with pytest.raises(SpoolFull):
+    with pytest.raises(CannotKeep, match="SpoolFull"):
         await small.intake.put(update("m3"))
 
 
