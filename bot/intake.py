@@ -135,9 +135,9 @@ class Intake:
         except GONE as error:
             log.warning("intake.spool_waits", rows=self.spool.waiting, error=type(error).__name__)
             return 0
+        log.info("intake.spool_drained", rows=len(spooled))
         await anyio.to_thread.run_sync(self.spool.drop, spooled, limiter=self._thread)
         self.metrics.spooled.set(self.spool.waiting)
-        log.info("intake.spool_drained", rows=len(spooled), left=self.spool.waiting)
         self.ring()
         return len(spooled)
 
