@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.cluster import clustered
 from tests.faults.crowd import Crowd
 from tests.faults.forks import Forks, forking
 from tests.faults.installation import Installation, installed
@@ -23,6 +24,13 @@ def forks() -> Iterator[Forks]:
 async def at(database_url: str, tmp_path: Path, forks: Forks) -> AsyncIterator[Installation]:
     """An installation, once on each engine."""
     async with installed(tmp_path, database_url, forks) as made:
+        yield made
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path, forks: Forks) -> AsyncIterator[Installation]:
+    """Three servers that share database, broker and Redis, not started."""
+    async with clustered(tmp_path, forks) as made:
         yield made
 
 

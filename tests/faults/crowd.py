@@ -42,7 +42,7 @@ class Crowd:
 
     def text(self, what: str = "喊") -> str:
         """Return a text nobody has said before."""
-        return f"{what}{self._run}n{next(self._next):04}"
+        return f"{what}：{self._run}n{next(self._next):04}"
 
     async def talk(
         self, users: Sequence[str], lines: int, platform: str = "wecom", what: str = "喊", pause: float = PAUSE_SECONDS
@@ -78,7 +78,7 @@ class Crowd:
         """Post a callback as WeCom does, three times at most; whether it was acknowledged."""
         callback = self.callback(user, text)
         for _ in range(ATTEMPTS):
-            if await self._post(await self._anyone(), callback) == 200:
+            if await self.post_to(await self._anyone(), callback) == 200:
                 self.at.note("wecom", user, text)
                 return True
         return False
@@ -102,10 +102,11 @@ class Crowd:
 
     async def post_to(self, replica: Replica, callback: Callback) -> int:
         """Return the status one replica answers a callback with, 0 for none."""
-        return await self._post(replica, callback)
+        return await self.post_at(replica.base, callback)
 
-    async def _post(self, replica: Replica, callback: Callback) -> int:
-        url, timeout = f"{replica.base}/wecom/acme/app", aiohttp.ClientTimeout(ANSWER_SECONDS)
+    async def post_at(self, base: str, callback: Callback) -> int:
+        """Return the status an address answers a callback with, 0 for none."""
+        url, timeout = f"{base}/wecom/acme/app", aiohttp.ClientTimeout(ANSWER_SECONDS)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as http,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -43,13 +44,16 @@ SEAL_KEY = "the-key-that-seals-in-tests"
 
 
 class Installation:
-    """A chain `acme` whose people are u00, u01 …, and another chain that nobody writes to."""
+    """A chain `acme` with its `people`, and another chain that nobody writes to."""
 
     def __init__(self, folder: Path, url: str, wecom: FakeWecom, dingtalk: FakeDingtalk, forks: Forks) -> None:
         self.folder, self.url, self._forks = folder, url, forks
         self.servers_url = url  # where the servers find the database, if by another way
         self.wecom, self.dingtalk = wecom, dingtalk
         self.database = Database(url)
+        # Their own in every installation: limits of a person are counted in a Redis that all tests share.
+        run = secrets.token_hex(2)
+        self.people = [f"p{run}-{number:02}" for number in range(PEOPLE)]
         self.replicas: list[Replica] = []
         self.said: list[Line] = []
         self._others: Mapping[str, int] = {}
@@ -61,9 +65,9 @@ class Installation:
     async def prepare(self) -> None:
         """Make the schema and the people."""
         await migrate(self.database)
-        await _people(self.database)
+        await _people(self.database, self.people)
         self._others = (await rows_by_tenant(self.database))[BYSTANDER]
-        self.wecom.cloud.members |= set(people())
+        self.wecom.cloud.members |= set(self.people)
 
     def replica(self, name: str = "a", /, **sections: Mapping[str, Any]) -> Replica:
         """Return a server of this installation, not started; `sections` add to its settings."""
@@ -109,7 +113,7 @@ class Installation:
         """Every reply of the echo handler on every phone, oldest first on each."""
         lines = []
         for platform, phones in (("wecom", self.wecom.phones), ("dingtalk", self.dingtalk.phones)):
-            for user in people():
+            for user in self.people:
                 bubbles = [shown for shown in phones.screen(platform, user, 10_000) if shown.direction == "in"]
                 texts = [_text(bubble.payload) for bubble in bubbles]
                 lines += [Line(platform, user, t.removeprefix(ECHO)) for t in texts if t.startswith(ECHO)]
@@ -187,11 +191,6 @@ def _text_of(url: URL) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def people(count: int = PEOPLE) -> list[str]:
-    """Return the user ids of everybody, the same on both platforms."""
-    return [f"u{number:02}" for number in range(count)]
-
-
 def _text(payload: Mapping[str, Any]) -> str:
     """Return the words of a bubble of either platform."""
     inner = payload.get(str(payload["msgtype"]))
@@ -200,29 +199,26 @@ def _text(payload: Mapping[str, Any]) -> str:
 
 def _plain(wecom: FakeWecom) -> dict[str, Any]:
     settings = wecom.settings
-    secrets = {name: getattr(settings, name).get_secret_value() for name in ("secret", "token", "aes_key")}
-    return {"corp_id": settings.corp_id, "agent_id": settings.agent_id, "base_url": settings.base_url, **secrets}
+    hidden = {name: getattr(settings, name).get_secret_value() for name in ("secret", "token", "aes_key")}
+    return {"corp_id": settings.corp_id, "agent_id": settings.agent_id, "base_url": settings.base_url, **hidden}
 
 
-async def _people(database: Database) -> None:
+async def _people(database: Database, people: Sequence[str]) -> None:
     async with database.write() as session:
         for tenant_id, key in ((TENANT, "acme"), (BYSTANDER, "other")):
             session.add(Tenant(id=tenant_id, key=key, name=key, created_at=NOW))
         await session.flush()
         store = Store(id=1, tenant_id=TENANT, name="上海一店", city="上海", adcode="310106", lat=31.2, lon=121.4)
         session.add(store)
-        session.add_all(Staff(id=n + 1, tenant_id=TENANT, name=f"店员{u}", role="clerk") for n, u in _numbered())
+        clerks = list(enumerate(people, 1))
+        session.add_all(Staff(id=n, tenant_id=TENANT, name=f"店员{user}", role="clerk") for n, user in clerks)
         await session.flush()
-        for number, user in _numbered():
-            session.add(StaffStore(tenant_id=TENANT, staff_id=number + 1, store_id=1))
+        for number, user in clerks:
+            session.add(StaffStore(tenant_id=TENANT, staff_id=number, store_id=1))
             for platform in ("wecom", "dingtalk"):
-                bound = {"tenant_id": TENANT, "staff_id": number + 1, "platform": platform, "user_id": user}
+                bound = {"tenant_id": TENANT, "staff_id": number, "platform": platform, "user_id": user}
                 session.add(StaffIdentity(**bound, created_at=NOW))
         await _bystander(session)
-
-
-def _numbered() -> list[tuple[int, str]]:
-    return list(enumerate(people()))
 
 
 async def _bystander(session: Any) -> None:

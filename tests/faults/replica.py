@@ -36,6 +36,7 @@ class Replica:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"{name}.log"
+        self.log.touch()
         self._settings_file = folder / f"{name}.json"
         self._settings = settings
         self._forks = forks
@@ -121,6 +122,12 @@ class Replica:
         """The lines it has logged of one event."""
         lines = [line for line in self.said().splitlines() if f'"event": "{event}"' in line]
         return [dict(json.loads(line)) for line in lines]
+
+    async def until_logged(self, event: str, seconds: float = START_SECONDS) -> None:
+        """Return once it has logged this event."""
+        async with asyncio.timeout(seconds):
+            while not self.logged(event):  # noqa: ASYNC110 (a line in a file tells nobody)
+                await asyncio.sleep(LOOK_SECONDS)
 
     def rss_mb(self) -> float:
         """Return the memory it holds."""

@@ -13,7 +13,7 @@ from tests.fakes.dingtalk import WEBHOOK, Planned
 from tests.fakes.wecom import SEND_PATH, Shot
 from tests.faults.crowd import Crowd
 from tests.faults.forks import Forks
-from tests.faults.installation import Installation, behind_proxy, people
+from tests.faults.installation import Installation, behind_proxy
 from tests.faults.replica import Replica
 
 Report = Callable[[object], None]
@@ -31,7 +31,8 @@ AT = 8
 
 @asynccontextmanager
 async def everybody_talking(crowd: Crowd) -> AsyncIterator[None]:
-    async with crowd.talking(people()[:20]), crowd.talking(people()[20:28], "dingtalk"):
+    people = crowd.at.people
+    async with crowd.talking(people[:20]), crowd.talking(people[20:28], "dingtalk"):
         yield
 
 
@@ -78,7 +79,7 @@ async def test_killed_while_the_spool_is_brought_in(tmp_path: Path, forks: Forks
         server, crowd = at.replica(spool={"patience_seconds": 0.5}), Crowd(at)
         await server.start("intake.spool_drained", 1)
         await proxy.refuse()
-        await crowd.talk(people(6), 2)
+        await crowd.talk(at.people[:6], 2)
         assert await server.metric("daogou_spooled") == 12
         await proxy.restore()
         await killed(server)
@@ -93,12 +94,12 @@ async def test_a_client_whose_acknowledgement_was_lost_repeats_and_is_answered_o
     at: Installation, crowd: Crowd, lost: int
 ) -> None:
     server = at.replica()
-    callback = crowd.callback("u00", text := crowd.text())
+    callback = crowd.callback(at.people[0], text := crowd.text())
     for _ in range(lost):
         await server.start("update.received", 1)
         assert await crowd.post_to(server, callback) == 0
         await killed(server)
     await server.start()
     assert await crowd.post_to(server, callback) == 200
-    at.note("wecom", "u00", text)
+    at.note("wecom", at.people[0], text)
     assert (await at.judge()).answered == 1
