@@ -24,7 +24,7 @@ import structlog
 from bot.batches import Batch, batches
 from bot.channels import Channels
 from bot.metrics import Metrics
-from bot.platforms.base import Batching, CardRef, Refused, SendError, TryLater, Unknown
+from bot.platforms.base import Batching, CardRef, Platform, Refused, SendError, TryLater, Unknown
 from bot.rate_limits import RateLimits
 from bot.retry_policy import Again, GiveUp, after
 from bot.sending import Failed, Progress, Sending, SendingToMany, Sent
@@ -36,7 +36,7 @@ from db.engine import Database
 from db.models import CardRow
 from db.outbox import ClaimedMessage
 from handlers.codec import load_address, load_part
-from handlers.messages import Card
+from handlers.messages import Card, Part
 
 log = structlog.get_logger()
 
@@ -131,13 +131,27 @@ class Deliverer:
         if platform is None:
             raise Refused(NO_PLATFORM)
         part = load_part(row.message)
-        if row.interrupted and not (platform.may_repeat(part) and self.clock() - row.created_at < REPEATABLE_FOR):
+        if row.interrupted and not await self._may_repeat(row, platform, part):
             raise Unknown(INTERRUPTED)
         address, card = load_address(row.address), await self._card_ref(row)
         sending = Sending(platform, self.limits, address, card, row.dedupe_key, progress, row.is_push)
         if row.kind == "card_update" and isinstance(part, Card) and card is not None:
             return await sending.card_update(part, card)
         return await sending.part(part)
+
+    async def _may_repeat(self, row: ClaimedMessage, platform: Platform, part: Part) -> bool:
+        """Whether an interrupted send may go out again.
+
+        Where a double is told by its content, an equal message sent before would be taken for it.
+        """
+        now = max(self.clock(), self.steady())
+        if not platform.may_repeat(part) or now - row.created_at >= REPEATABLE_FOR:
+            return False
+        if row.card_id is not None:
+            return True
+        chat, since = row.conversation_key, row.created_at - REPEATABLE_FOR
+        sent = await outbox.sent_lately(self.database, row.tenant_id, row.platform, [chat], since)
+        return all(one.message != row.message for one in sent)
 
     async def _card_ref(self, row: ClaimedMessage) -> CardRef | None:
         if row.card_id is None:

@@ -26,7 +26,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from bot.metrics import Metrics
 from db.engine import Database
 from db.inbox import NewUpdate, NotKept, receive_many
-from db.spool import Spool, SpoolFull, Spooled
+from db.spool import Spool, Spooled, SpoolFull
 
 log = structlog.get_logger()
 

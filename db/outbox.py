@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, tuple_
+from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -29,6 +29,7 @@ from db.models import Outbox
 
 UNFINISHED = ("queued", "sending")
 ERROR_CHARS = 500
+LOOKED_AT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class ClaimedMessage:
     platform: str
     kind: str
     dedupe_key: str
+    conversation_key: str
     address: dict[str, Any]
     message: dict[str, Any]
     card_id: int | None
@@ -69,6 +71,16 @@ class ClaimedMessage:
     pieces_sent: int
     expire_at: datetime | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """What a person has been sent: the neutral message, and what travelled."""
+
+    dedupe_key: str
+    conversation_key: str
+    message: dict[str, Any]
+    payloads: list[Any]
 
 
 async def queue(session: AsyncSession, message: NewMessage, now: datetime) -> int | None:
@@ -120,6 +132,7 @@ def _claimed(row: Outbox) -> ClaimedMessage:
         platform=row.platform,
         kind=row.kind,
         dedupe_key=row.dedupe_key,
+        conversation_key=row.conversation_key,
         address=row.address,
         message=row.message,
         card_id=row.card_id,
@@ -130,6 +143,24 @@ def _claimed(row: Outbox) -> ClaimedMessage:
         expire_at=row.expire_at,
         created_at=row.created_at,
     )
+
+
+async def sent_lately(
+    database: Database, tenant_id: int, platform: str, conversations: Collection[str], since: datetime
+) -> list[SentMessage]:
+    """Return what was sent into these conversations since then, newest first; at most a hundred of each."""
+    columns = (Outbox.dedupe_key, Outbox.conversation_key, Outbox.message, Outbox.payloads)
+    query = select(*columns).where(
+        Outbox.tenant_id == tenant_id,
+        Outbox.platform == platform,
+        Outbox.conversation_key.in_(conversations),
+        Outbox.status == "sent",
+        Outbox.sent_at >= since,
+    )
+    limit = LOOKED_AT * len(conversations)
+    async with database.read() as session:
+        rows = await session.execute(query.order_by(Outbox.id.desc()).limit(limit))
+        return [SentMessage(key, chat, message, payloads or []) for key, chat, message, payloads in rows]
 
 
 async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime, lease: timedelta = LEASE) -> None:

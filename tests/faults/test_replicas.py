@@ -117,6 +117,18 @@ async def test_an_answer_that_takes_too_long_for_the_stop_is_given_by_another(cl
     assert (await cluster.judge()).answered == 1
 
 
+async def test_the_same_question_asked_again_after_a_restart_is_answered_again(at: Installation) -> None:
+    """WeCom drops a message it was given before (doc 90236): a new process must know that this one is meant."""
+    crowd, server, user = Crowd(at), at.replica(), at.people[0]
+    text = crowd.text()
+    for _ in range(2):
+        await server.start()
+        assert await crowd.post_to(server, crowd.callback(user, text)) == 200
+        await at.settled()
+        await server.stop()
+    assert [line.text for line in at.heard()] == [text, text]
+
+
 async def test_one_that_was_frozen_past_its_lease_throws_its_answer_away(cluster: Installation) -> None:
     crowd, (frozen, awake, _) = Crowd(cluster), cluster.replicas
     await frozen.start()

@@ -220,6 +220,21 @@ async def test_refused_and_unknown_sends_keep_their_reason(stage: Stage) -> None
     assert sorted(await stage.outbox()) == [("failed", "不在可见范围"), ("unknown", "超时，可能已送达")]
 
 
+async def test_an_interrupted_send_of_words_said_before_is_not_repeated(stage: Stage) -> None:
+    """A platform that tells doubles by their content would take the repeated send for the earlier message."""
+    stage.broken.good = True
+    await stage.say("坏", "m1")
+    await stage.run()
+    await stage.say("坏", "m2")
+    await stage.dispatch()
+    async with stage.database.write() as session:
+        row = (await session.scalars(select(Outbox).order_by(Outbox.id.desc()).limit(1))).one()
+        row.status, row.owner, row.lease_until, row.attempts = "sending", "dead process", stage.now, 1
+    stage.now += timedelta(seconds=1)
+    await stage.run()
+    assert [status for status, _ in await stage.outbox()] == ["sent", "unknown"]
+
+
 @pytest.mark.parametrize(("repeatable", "ends"), [(True, "sent"), (False, "unknown")])
 async def test_an_interrupted_send_is_repeated_only_where_that_is_safe(
     stage: Stage, repeatable: bool, ends: str

@@ -89,6 +89,10 @@ REFUSED: Mapping[int, str] = {
 }
 
 
+class AnswerLost(TryLater):
+    """The call went out and its answer did not come, or could not be read: it may have been done."""
+
+
 class CardExists(Refused):
     """A card with this task id was sent before."""
 

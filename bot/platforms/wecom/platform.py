@@ -71,7 +71,7 @@ class WecomPlatform(PlainChannel):
         self._contacts = Contacts(self._api, clock)
         # Every app of the corp may use what one of them uploaded (doc 90253).
         uploads = Uploads(self._upload, f"wecom:{settings.corp_id}", services.media if services else None)
-        delivered = Delivered(DUPLICATE_CHECK_SECONDS, clock)
+        delivered = Delivered(DUPLICATE_CHECK_SECONDS, clock, services)
         self._sender = Sender(self._api, settings.agent_id, uploads, delivered, pictures)
 
     def open_callback(self, query: Mapping[str, str], body: bytes, now: float) -> bytes:

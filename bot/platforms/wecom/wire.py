@@ -14,7 +14,7 @@ import httpx
 import structlog
 
 from bot.platforms.base import Refused, SendError, TryLater, Unknown
-from bot.platforms.wecom.answers import ACCOUNT_WRONG, OK, Answer, error_of
+from bot.platforms.wecom.answers import ACCOUNT_WRONG, OK, Answer, AnswerLost, error_of
 
 log = structlog.get_logger()
 
@@ -64,7 +64,7 @@ def not_counted() -> None:
 class Wire:
     """Sends calls to one address; `counted` hears of each.
 
-    A call without a readable answer may have been done all the same: `TryLater` where it is `repeatable` without
+    A call without a readable answer may have been done all the same: `AnswerLost` where it is `repeatable` without
     harm, else `Unknown`.
     """
 
@@ -115,7 +115,7 @@ class Wire:
         raise self._lost(f"{BAD_ANSWER}（HTTP {response.status_code}）", AGAIN_AFTER_BAD_ANSWER)
 
     def _lost(self, reason: str, after: float) -> SendError:
-        return TryLater(reason, after) if self._repeatable else Unknown(reason)
+        return AnswerLost(reason, after) if self._repeatable else Unknown(reason)
 
 
 def _arguments(call: Call) -> dict[str, Any]:
