@@ -18,6 +18,7 @@ from aiohttp import web
 
 from bot.channels import Channels, open_channels
 from bot.config import Settings
+from bot.deadline import Deadline
 from bot.platforms.base import Platform
 from bot.platforms.dingtalk.stream import DingtalkStream, StreamTiming
 from bot.platforms.wecom.platform import WecomPlatform
@@ -46,6 +47,7 @@ ADMIN: web.AppKey[AdminLogin] = web.AppKey("admin", AdminLogin)
 RUNTIME: web.AppKey[Runtime] = web.AppKey("runtime", Runtime)
 STAGE: web.AppKey[DemoStage] = web.AppKey("stage", DemoStage)
 READINESS: web.AppKey[Readiness] = web.AppKey("readiness", Readiness)
+DEADLINE: web.AppKey[Deadline] = web.AppKey("deadline", Deadline)
 
 Clock = Callable[[], datetime]
 
@@ -59,6 +61,7 @@ def build_app(settings: Settings, clock: Clock = utc_now, own_handlers: Sequence
     app = web.Application(client_max_size=MAX_BODY, middlewares=[error_middleware, keys])
     app[ADMIN] = AdminLogin()
     app[READINESS] = Readiness()
+    app[DEADLINE] = Deadline(settings.server.drain_seconds)
     app.cleanup_ctx.append(partial(_compose, settings, clock, own_handlers))
     return app
 
@@ -106,7 +109,7 @@ async def _open_stage(settings: Settings, stack: AsyncExitStack) -> DemoStage | 
 async def _open_wires(app: web.Application, runtime: Runtime, stage: DemoStage | None, stack: AsyncExitStack) -> None:
     """Start the workers before what feeds them, so that nothing waits for a part that is not there."""
     channels = _channels(runtime, stack)
-    workers = await stack.enter_async_context(open_workers(runtime, channels))
+    workers = await stack.enter_async_context(open_workers(runtime, channels, app[DEADLINE]))
     await _open_streams(runtime, workers.receive, stack)
     await stack.enter_async_context(open_schedule(runtime, workers.ring_delivery))
     _add_routes(app, runtime, channels, workers.receive)

@@ -6,7 +6,6 @@ free for another process, what they queued is sent, and what is still being sent
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.answering import Answerer
 from bot.bells import Bells, open_bells
 from bot.channels import Channels
+from bot.deadline import Deadline
 from bot.delivery import Deliverer
 from bot.dispatch import Dispatcher
 from bot.identity import Identities
@@ -46,21 +46,6 @@ SWEEP_SECONDS = 5.0
 DISPATCH_SHARE = 0.6
 
 
-class Deadline:
-    """The time that is left for stopping, counted from when it is first asked for."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._ends: float | None = None
-
-    @property
-    def left(self) -> float:
-        """Seconds, never less than none."""
-        if self._ends is None:
-            self._ends = time.monotonic() + self._seconds
-        return max(0.0, self._ends - time.monotonic())
-
-
 @dataclass(frozen=True, slots=True)
 class Workers:
     """What the wires are connected to: `receive` takes updates, `ring_delivery` says that something is queued."""
@@ -71,8 +56,8 @@ class Workers:
 
 
 @asynccontextmanager
-async def open_workers(runtime: Runtime, channels: Channels) -> AsyncIterator[Workers]:
-    """Open everything behind the callbacks, and close it in the order in which work flows."""
+async def open_workers(runtime: Runtime, channels: Channels, deadline: Deadline) -> AsyncIterator[Workers]:
+    """Open everything behind the callbacks, and close it by the deadline, in the order in which work flows."""
     async with AsyncExitStack() as stack:
         cluster = runtime.settings.cluster
         limits = RateLimits(runtime.metrics, _secret(cluster.redis_url), cluster.replicas)
@@ -82,7 +67,6 @@ async def open_workers(runtime: Runtime, channels: Channels) -> AsyncIterator[Wo
         for housekeeping in _housekeeping(runtime, channels):
             await stack.enter_async_context(running(housekeeping))
         if cluster.works:
-            deadline = Deadline(runtime.settings.server.drain_seconds)
             await stack.enter_async_context(_delivery(runtime, channels, bells, limits, deadline))
             await stack.enter_async_context(_dispatch(runtime, channels, bells, limits, deadline))
         intake = _intake(runtime, bells)

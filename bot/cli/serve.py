@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from bot.cli.arguments import port_number
 from bot.config import Settings
 from bot.runtime import load_knowledge
-from bot.server import ADMIN, DEMO_TENANT, READINESS, build_app
+from bot.server import ADMIN, DEADLINE, DEMO_TENANT, READINESS, build_app
 from db.engine import Database
 from db.migrate import MigrationError, migrate
 from db.models import Tenant
@@ -147,6 +147,7 @@ async def serve(settings: Settings, listening: socket.socket, own_handlers: Sequ
         await _signalled()
         print(STOPPING, flush=True)
         app[READINESS].stopping = True
+        app[DEADLINE].begin()
         await asyncio.sleep(NOTICED_SECONDS)
     finally:
         await runner.cleanup()

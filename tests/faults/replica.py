@@ -38,7 +38,7 @@ class Replica:
         self.log = folder / f"{name}.log"
         self.log.touch()
         self._settings_file = folder / f"{name}.json"
-        self._settings = settings
+        self.settings = settings
         self._forks = forks
         self._child: Child | None = None
 
@@ -58,8 +58,8 @@ class Replica:
 
     def launch(self, *deadly: object) -> None:
         """Start it."""
-        self._settings["server"] |= {"port": self.port}
-        self._settings_file.write_text(json.dumps(self._settings), encoding="utf-8")
+        self.settings["server"] |= {"port": self.port}
+        self._settings_file.write_text(json.dumps(self.settings), encoding="utf-8")
         self._child = self._forks.start(self._settings_file, self.log, deadly)
 
     async def ready(self) -> None:

@@ -109,12 +109,32 @@ async def last_words(replica: Replica) -> list[int]:
 
 async def test_an_answer_that_takes_too_long_for_the_stop_is_given_by_another(cluster: Installation) -> None:
     crowd, (first, second, _) = Crowd(cluster), cluster.replicas
+    first.settings["server"]["drain_seconds"] = 2
     await first.start()
-    await crowd.say_wecom(cluster.people[0], crowd.text("喊慢5"))
+    await crowd.say_wecom(cluster.people[0], crowd.text("喊慢4"))
     await first.until_logged("dispatch.claimed")
     await second.start()
-    assert await first.stop() < STOP_SECONDS
-    assert (await cluster.judge()).answered == 1
+    assert await first.stop() < 4
+    assert first.logged("dispatch.set_free")
+    counts = await cluster.judge()
+    assert counts.answered == 1
+    assert second.logged("dispatch.claimed")[0]["attempt"] == 1
+
+
+async def test_it_stops_in_time_whatever_hangs(at: Installation, report: Report) -> None:
+    """An answer that takes a minute, a platform that takes ten seconds, a request that never ends."""
+    crowd, server = Crowd(at), at.replica("a", server={"drain_seconds": 4})
+    await server.start()
+    at.wecom.fail[SEND_PATH].append(10.0)
+    for user, what in ((at.people[0], "喊慢60"), (at.people[1], "喊")):
+        await crowd.say_wecom(user, crowd.text(what))
+    _, hanging = await asyncio.open_connection("127.0.0.1", server.port)
+    hanging.write(b"POST /wecom/acme/app HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+    await until(lambda: bool(at.heard()), 10)
+    took = await server.stop()
+    hanging.close()
+    report(f"stopped in {took:.1f} s")
+    assert took < 4 + 2
 
 
 async def test_the_same_question_asked_again_after_a_restart_is_answered_again(at: Installation) -> None:
