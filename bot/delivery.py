@@ -72,7 +72,13 @@ class Deliverer:
             return 0
         closed = [key for key, platform in self.platforms.items() if not platform.ready]
         claimed = await outbox.claim(
-            self.database, self.owner, self.steady(), self.pool.room, closed=closed, lease=self.lease
+            self.database,
+            self.owner,
+            self.steady(),
+            self.pool.room,
+            busy=self.pool.ids,
+            closed=closed,
+            lease=self.lease,
         )
         for batch in batches(claimed, self._batch_size):
             ids = [row.id for row in batch.rows]

@@ -60,7 +60,9 @@ class Dispatcher:
         """Start on the rows that can be claimed now and return how many there were."""
         if not self.pool.room:
             return 0
-        claimed = await inbox.claim(self.database, self.owner, self.steady(), self.pool.room, self.lease)
+        claimed = await inbox.claim(
+            self.database, self.owner, self.steady(), self.pool.room, busy=self.pool.ids, lease=self.lease
+        )
         for row in claimed:
             self.pool.start(self._guarded(row), self.bell.ring, [row.id])
         return len(claimed)

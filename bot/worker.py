@@ -13,7 +13,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 SWEEP_SECONDS = 5.0
-PAUSE_AFTER_ERROR, LONGEST_PAUSE = 1.0, 15.0
+PAUSE_AFTER_ERROR, LONGEST_PAUSE = 1.0, 5.0
 DRAIN_SECONDS = 20.0
 # How long a claim may take to end when its loop is stopped.
 STEP_SECONDS = 5.0

@@ -12,7 +12,7 @@ is thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -148,10 +148,19 @@ def _claimable(now: datetime) -> ColumnElement[bool]:
 
 
 async def claim(
-    database: Database, owner: str, now: datetime, limit: int = 8, lease: timedelta = LEASE
+    database: Database,
+    owner: str,
+    now: datetime,
+    limit: int = 8,
+    *,
+    busy: Collection[int] = (),
+    lease: timedelta = LEASE,
 ) -> list[ClaimedUpdate]:
-    """Take up to `limit` rows, oldest first, at most one of each conversation."""
-    wanted = Wanted(_claimable(now), (Inbox.id,), limit, "working", owner, now + lease)
+    """Take up to `limit` rows, oldest first, at most one of each conversation.
+
+    `busy` are rows this process is still working on: while the database was gone their leases may have run out.
+    """
+    wanted = Wanted(and_(_claimable(now), Inbox.id.not_in(busy)), (Inbox.id,), limit, "working", owner, now + lease)
     return [_claimed(row) for row in await take(database, Inbox, wanted)]
 
 

@@ -95,15 +95,17 @@ async def claim(
     now: datetime,
     limit: int = 16,
     *,
+    busy: Collection[int] = (),
     closed: Collection[tuple[int, str]] = (),
     lease: timedelta = LEASE,
 ) -> list[ClaimedMessage]:
     """Take up to `limit` rows that are due: replies before pushes, one at a time of each conversation.
 
-    `closed` are the channels, by tenant id and name, that cannot send from this process now.
+    `closed` are the channels, by tenant id and name, that cannot send from this process now; `busy` are rows it is
+    still sending: while the database was gone their leases may have run out, and it knows best how they end.
     """
     order = (Outbox.inbox_id.is_(None), Outbox.id)
-    wanted = Wanted(_claimable(now, closed), order, limit, "sending", owner, now + lease)
+    wanted = Wanted(and_(_claimable(now, closed), Outbox.id.not_in(busy)), order, limit, "sending", owner, now + lease)
     return [_claimed(row) for row in await take(database, Outbox, wanted)]
 
 
