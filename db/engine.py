@@ -9,6 +9,7 @@ Bound values are hidden in errors: they are what people wrote, and errors are lo
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 WRITE_WAIT_SECONDS = 30
 BUSY_TIMEOUT_MS = 5000
+# After ten silent seconds the server's machine is asked three times; what is sent must be taken within twenty.
+VANISHED = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 20_000}
+TCP = (socket.AF_INET, socket.AF_INET6)
+# Not every system has them all.
+OPTIONS = {name: getattr(socket, name) for name in VANISHED if hasattr(socket, name)}
 # The execution option of a statement that is its own transaction.
 ALONE = "daogou_alone"
 
@@ -70,7 +76,19 @@ def _server_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
         isolation_level="READ COMMITTED",
         connect_args={"init_command": "SET time_zone = '+00:00'"},
     )
+    _notice_a_vanished_server(engine)
     return engine, engine
+
+
+def _notice_a_vanished_server(engine: AsyncEngine) -> None:
+    """Let the system give a connection up whose other end is silent: the driver itself would wait for ever."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        wire = connection.driver_connection._writer.get_extra_info("socket")  # noqa: SLF001 (it offers no other way)
+        for option, value in VANISHED.items():
+            if option in OPTIONS and wire.family in TCP:
+                wire.setsockopt(socket.IPPROTO_TCP, OPTIONS[option], value)
 
 
 def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
