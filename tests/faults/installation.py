@@ -69,11 +69,11 @@ class Installation:
         self._others = (await rows_by_tenant(self.database))[BYSTANDER]
         self.wecom.cloud.members |= set(self.people)
 
-    def replica(self, name: str = "a", /, **sections: Mapping[str, Any]) -> Replica:
+    def replica(self, name: str = "a", /, **sections: Mapping[str, Any] | str) -> Replica:
         """Return a server of this installation, not started; `sections` add to its settings."""
         settings = self._settings(name)
         for section, values in sections.items():
-            settings[section] = {**settings.get(section, {}), **values}
+            settings[section] = values if isinstance(values, str) else {**settings.get(section, {}), **values}
         made = Replica(name, self.folder, settings, self._forks)
         self.replicas.append(made)
         return made
