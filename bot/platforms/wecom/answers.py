@@ -14,7 +14,8 @@ from bot.platforms.base import RateLimited, Refused, SendError, TryLater
 
 OK = 0
 TOKEN_REFUSED = frozenset({40014, 42001})
-ACCOUNT_WRONG = frozenset({40001, 40013, 40091})
+# Nothing gets better before somebody looks: secret, corp, agent, trusted addresses, an app that is switched off.
+ACCOUNT_WRONG = frozenset({40001, 40013, 40056, 40091, 48002, 50003, 60020})
 CARD_EXISTS = 42014
 CODE_SPENT = frozenset({42016, 42022})
 MEDIA_GONE = 40007
