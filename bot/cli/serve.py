@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import errno
 import gc
+import resource
 import signal
 import socket
 import sys
@@ -50,6 +51,7 @@ INDEXING = "→ 建立知识库：{count} 篇"
 # How long a load balancer has to see that no new work is wanted, and requests under way have to be answered.
 NOTICED_SECONDS = 0.5
 REQUEST_SECONDS = 3.0
+MOST_SOCKETS = 65_536
 
 
 class CannotStart(Exception):
@@ -137,6 +139,7 @@ def _progress(line: str) -> None:
 async def serve(settings: Settings, listening: socket.socket, own_handlers: Sequence[Handler] = ()) -> None:
     """Serve on this socket until the process is asked to stop, then finish what is under way."""
     started = time.perf_counter()
+    allow_many_sockets()
     app = build_app(settings, own_handlers=own_handlers)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=REQUEST_SECONDS)
     await runner.setup()
@@ -151,6 +154,14 @@ async def serve(settings: Settings, listening: socket.socket, own_handlers: Sequ
         await asyncio.sleep(NOTICED_SECONDS)
     finally:
         await runner.cleanup()
+
+
+def allow_many_sockets() -> None:
+    """Take as many open files as the system gives: with the usual 1024, a thousand idle callers keep everybody out."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_SOCKETS if hard == resource.RLIM_INFINITY else min(hard, MOST_SOCKETS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def settle_garbage() -> None:
