@@ -28,6 +28,13 @@ async def at(database_url: str, tmp_path: Path, forks: Forks) -> AsyncIterator[I
 
 
 @pytest.fixture
+async def alone(tmp_path: Path, forks: Forks) -> AsyncIterator[Installation]:
+    """An installation on SQLite, for what does not differ between engines."""
+    async with installed(tmp_path, f"sqlite+aiosqlite:///{tmp_path / 'alone.db'}", forks) as made:
+        yield made
+
+
+@pytest.fixture
 async def cluster(tmp_path: Path, forks: Forks) -> AsyncIterator[Installation]:
     """Three servers that share database, broker and Redis, not started."""
     async with clustered(tmp_path, forks) as made:

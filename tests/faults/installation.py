@@ -71,18 +71,19 @@ class Installation:
 
     def replica(self, name: str = "a", /, **sections: Mapping[str, Any] | str) -> Replica:
         """Return a server of this installation, not started; `sections` add to its settings."""
-        settings = self._settings(name)
+        settings = {**self.settings, "state_directory": str(self.folder / name)}
         for section, values in sections.items():
             settings[section] = values if isinstance(values, str) else {**settings.get(section, {}), **values}
         made = Replica(name, self.folder, settings, self._forks)
         self.replicas.append(made)
         return made
 
-    def _settings(self, name: str) -> dict[str, Any]:
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What all servers have in common."""
         return {
             "server": {"secret_key": SEAL_KEY},
             "database": {"url": self.servers_url},
-            "state_directory": str(self.folder / name),
             "knowledge": {"directory": str(self.folder / "chroma")},
             "schedule": {"enabled": False},
             "cluster": {"lease_seconds": LEASE_SECONDS},

@@ -30,45 +30,45 @@ async def served_for_a_while(at: Installation, server: Replica) -> None:
     await server.stop()
 
 
-async def test_ten_minutes_late_it_is_sent_once(at: Installation, report: Report) -> None:
-    await schedule(at, morning=timedelta(minutes=-10), evening=FAR, grace=60)
-    server = at.replica("a", schedule=TICKING)
+async def test_ten_minutes_late_it_is_sent_once(alone: Installation, report: Report) -> None:
+    await schedule(alone, morning=timedelta(minutes=-10), evening=FAR, grace=60)
+    server = alone.replica("a", schedule=TICKING)
     for _ in range(2):
-        await served_for_a_while(at, server)
-    report(f"{await at.judge()}; pushed {dict(await pushes(at))}")
-    assert await pushes(at) == {("morning", "sent"): len(at.people)}
-    cards = Counter(user for user in at.people for shown in at.wecom.screen(user) if "template_card" in shown)
-    assert cards == dict.fromkeys(at.people, 1)
+        await served_for_a_while(alone, server)
+    report(f"{await alone.judge()}; pushed {dict(await pushes(alone))}")
+    assert await pushes(alone) == {("morning", "sent"): len(alone.people)}
+    cards = Counter(user for user in alone.people for shown in alone.wecom.screen(user) if "template_card" in shown)
+    assert cards == dict.fromkeys(alone.people, 1)
 
 
-async def test_three_hours_late_it_is_not_sent_and_said_to_be_missed(at: Installation, report: Report) -> None:
-    await schedule(at, morning=timedelta(hours=-3), evening=FAR, grace=120)
-    await swap_last_tick(at.database, "yesterday's process", datetime.now(UTC) - timedelta(hours=4))
-    server = at.replica("a", schedule=TICKING)
+async def test_three_hours_late_it_is_not_sent_and_said_to_be_missed(alone: Installation, report: Report) -> None:
+    await schedule(alone, morning=timedelta(hours=-3), evening=FAR, grace=120)
+    await swap_last_tick(alone.database, "yesterday's process", datetime.now(UTC) - timedelta(hours=4))
+    server = alone.replica("a", schedule=TICKING)
     for _ in range(2):
-        await served_for_a_while(at, server)
+        await served_for_a_while(alone, server)
     missed = server.logged("push.missed")
     report(f"missed: {[(line['kind'], line['stores']) for line in missed]}")
     assert [(line["tenant_id"], line["kind"], line["stores"]) for line in missed] == [(1, "morning", 1)]
-    assert await pushes(at) == {}
+    assert await pushes(alone) == {}
 
 
-async def test_what_was_queued_and_came_too_late_ends_as_expired(at: Installation, report: Report) -> None:
+async def test_what_was_queued_and_came_too_late_ends_as_expired(alone: Installation, report: Report) -> None:
     """WeCom is down at eight, the server goes down too and comes back in the afternoon."""
-    await schedule(at, morning=timedelta(minutes=-10), evening=FAR, grace=60)
-    at.wecom.fail[SEND_PATH] += [BUSY] * 500
-    server = at.replica("a", schedule=TICKING)
+    await schedule(alone, morning=timedelta(minutes=-10), evening=FAR, grace=60)
+    alone.wecom.fail[SEND_PATH] += [BUSY] * 500
+    server = alone.replica("a", schedule=TICKING)
     await server.start()
     await server.until_logged("delivery.retry")
     server.kill()
     await server.died()
-    async with at.database.write() as session:
+    async with alone.database.write() as session:
         await session.execute(update(Outbox).values(expire_at=datetime.now(UTC) - timedelta(hours=1)))
-    at.wecom.fail.clear()
-    await at.replica("b").start()
-    await at.settled()
-    ended = await pushes(at)
+    alone.wecom.fail.clear()
+    await alone.replica("b").start()
+    await alone.settled()
+    ended = await pushes(alone)
     report(f"pushed {dict(ended)}")
-    assert ended == {("morning", "expired"): len(at.people)}
-    assert len(at.replicas[1].logged("delivery.settled")) == len(at.people)
-    assert at.wecom.screen(at.people[0]) == []
+    assert ended == {("morning", "expired"): len(alone.people)}
+    assert len(alone.replicas[1].logged("delivery.settled")) == len(alone.people)
+    assert alone.wecom.screen(alone.people[0]) == []
