@@ -43,6 +43,8 @@ log = structlog.get_logger()
 AT_ONCE = 32
 # WeCom drops a double for 1800 s after the first (doc 90236); what was interrupted longer ago is not repeated.
 REPEATABLE_FOR = timedelta(minutes=25)
+# A message that processes die of while they draw or send it must end.
+MOST_INTERRUPTIONS = 5
 NO_PLATFORM = "这家企业没有配置这个平台"
 INTERRUPTED = "发送中断，是否送达未知"
 TOO_LATE = "过了有效时间，没有再发"
@@ -153,6 +155,8 @@ class Deliverer:
         Where a double is told by its content, an equal message sent before would be taken for it.
         """
         now = max(self.clock(), self.steady())
+        if row.attempts > MOST_INTERRUPTIONS:
+            return False
         if not platform.may_repeat(part) or now - row.created_at >= REPEATABLE_FOR:
             return False
         if row.card_id is not None:

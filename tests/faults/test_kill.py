@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.checker import unfinished
 from tests.fakes.dingtalk import WEBHOOK, Planned
 from tests.fakes.wecom import SEND_PATH, Shot
 from tests.faults.crowd import Crowd
@@ -87,6 +89,26 @@ async def test_killed_while_the_spool_is_brought_in(tmp_path: Path, forks: Forks
         counts = await at.judge()
         report(counts)
         assert (counts.accepted, counts.answered) == (12, 12)
+
+
+async def test_a_message_that_kills_whoever_answers_it_takes_no_other_with_it(
+    alone: Installation, report: Report
+) -> None:
+    """It is given up after five processes; those that were answered beside it are not blamed for its deeds."""
+    server, crowd, deaths = alone.replica("a", cluster={"lease_seconds": 1}), Crowd(alone), 0
+    await server.start()
+    deadly, others = crowd.talk(alone.people[:1], 1, what="喊死"), crowd.talk(alone.people[1:9], 1, what="喊慢1")
+    together = asyncio.gather(deadly, others)
+    while len(alone.said) < 9 or await unfinished(alone.database):
+        if not server.alive:
+            deaths += 1
+            await killed(server)
+            await server.start()
+        await asyncio.sleep(0.1)
+    await together
+    counts = await alone.judge()
+    report(f"{counts}; {deaths} processes died")
+    assert (counts.dead, counts.answered, deaths) == (1, 8, 5)
 
 
 @pytest.mark.parametrize("lost", [1, 2])

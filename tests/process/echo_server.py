@@ -30,18 +30,21 @@ from handlers.turn import Turn
 from tests.fakes.checker import ECHO
 
 SLOW = re.compile(r"^喊慢(\d+)")
+DEADLY = "喊死"
 STEPS = {signal.SIGUSR1: timedelta(hours=1), signal.SIGUSR2: timedelta(hours=-1)}
 
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """Answers 「回声 喊…」; 「喊慢3…」 takes three seconds."""
+    """Answers 「回声 喊…」; 「喊慢3…」 takes three seconds, 「喊死…」 kills the process as a broken library does."""
 
     intent: ClassVar[Intent] = Intent("help", strong=re.compile("^喊"))
 
     async def __call__(self, turn: Turn) -> Reply:
         if slow := SLOW.match(turn.text):
             await asyncio.sleep(int(slow[1]))
+        if turn.text.startswith(DEADLY):
+            os.kill(os.getpid(), signal.SIGKILL)
         return Reply.say("help", f"{ECHO}{turn.text}")
 
 
