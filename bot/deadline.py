@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+log = structlog.get_logger()
+
+CLOSE_SECONDS = 2.0
 
 
 class Deadline:
@@ -22,3 +30,12 @@ class Deadline:
         """Seconds, never less than none."""
         self.begin()
         return max(0.0, (self._ends or 0.0) - time.monotonic())
+
+
+async def within(seconds: float, work: Callable[[], Awaitable[object]], what: str) -> None:
+    """Wait for something at the end, at most so long: what hangs must not keep the process from stopping."""
+    try:
+        async with asyncio.timeout(seconds):
+            await work()
+    except TimeoutError:
+        log.warning("stop.given_up", what=what)

@@ -199,12 +199,15 @@ class Deliverer:
     async def _settle(
         self, row: ClaimedMessage, status: str, *, sent: Sent | None = None, error: str | None = None
     ) -> None:
-        await written(partial(self._write_end, row, status, sent, error))
+        if not await written(partial(self._write_end, row, status, sent, error)):
+            log.warning("delivery.fenced", outbox_id=row.id, status=status)
+            return
         self.metrics.sends.labels(row.platform, row.kind, status).inc()
         report = log.warning if error else log.info
         report("delivery.settled", outbox_id=row.id, status=status, reason=error)
 
-    async def _write_end(self, row: ClaimedMessage, status: str, sent: Sent | None, error: str | None) -> None:
+    async def _write_end(self, row: ClaimedMessage, status: str, sent: Sent | None, error: str | None) -> bool:
+        """Write how it ended; False when another process has taken the row over, whose word counts then."""
         values: dict[str, Any] = {"error": error}
         if sent is not None:
             receipt = {"message_id": sent.receipt.message_id, "refused": list(sent.receipt.refused)}
@@ -214,3 +217,4 @@ class Deliverer:
             if ours and sent is not None and sent.receipt.handle and row.card_id is not None:
                 card = await session.get_one(CardRow, row.card_id)
                 card.handle = {**card.handle, **sent.receipt.handle}
+        return ours

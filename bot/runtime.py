@@ -22,6 +22,7 @@ from bot.assistant import Assistant
 from bot.config import Settings
 from bot.crm.client import CrmClient
 from bot.crm.mock import PREFIX, MockCrm
+from bot.deadline import CLOSE_SECONDS, within
 from bot.loopback import loopback_site
 from bot.metrics import Metrics
 from bot.platforms.services import Services
@@ -141,7 +142,7 @@ async def open_runtime(
     """
     async with AsyncExitStack() as stack:
         database = Database(settings.database.url.get_secret_value())
-        stack.push_async_callback(database.close)
+        stack.push_async_callback(within, CLOSE_SECONDS, database.close, "database")
         await migrate(database)
         steady = SteadyClock(clock) if clock is utc_now else clock
         if isinstance(steady, SteadyClock):
@@ -168,7 +169,7 @@ async def open_runtime(
             sealer=load_sealer(_secret(settings), settings.state_directory),
             usage=UsageCounter(database, clock),
         )
-        stack.push_async_callback(runtime.usage.flush)
+        stack.push_async_callback(within, CLOSE_SECONDS, runtime.usage.flush, "usage")
         await _ensure_tenants(runtime)
         await _wire_tenants(runtime, crm, own_handlers)
         yield runtime

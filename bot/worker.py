@@ -15,8 +15,9 @@ T = TypeVar("T")
 SWEEP_SECONDS = 5.0
 PAUSE_AFTER_ERROR, LONGEST_PAUSE = 1.0, 5.0
 DRAIN_SECONDS = 20.0
+FREE_SECONDS = 2.0
 # How long a claim may take to end when its loop is stopped.
-STEP_SECONDS = 5.0
+STEP_SECONDS = 2.0
 
 
 class Doorbell:
@@ -81,7 +82,8 @@ class TaskPool:
         ids = [row_id for task in late for row_id in self._running.get(task, ())]
         for task in late:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        if late:  # they set their rows free, where the database lets them
+            await asyncio.wait(late, timeout=FREE_SECONDS)
         return ids
 
 

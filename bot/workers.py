@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.answering import Answerer
 from bot.bells import Bells, open_bells
 from bot.channels import Channels
-from bot.deadline import Deadline
+from bot.deadline import Deadline, within
 from bot.delivery import Deliverer
 from bot.dispatch import Dispatcher
 from bot.identity import Identities
@@ -101,7 +101,7 @@ async def _delivery(
     async with running(every(_renew_seconds(runtime), deliverer.keep_leases, "delivery.leases")):
         async with running(work_loop("delivery", deliverer.step, bells.outbox)):
             yield
-        await _send_the_rest(deliverer, deadline)
+        await within(deadline.left, partial(_send_the_rest, deliverer, deadline), "delivery")
         await deliverer.pool.drain(deadline.left)
 
 

@@ -39,6 +39,7 @@ EPILOG = """\
 PORT_TAKEN = "端口 {port} 已经被占用。换一个再试，例如：make demo PORT={other}（或 daogou serve --demo --port {other}）"
 PORT_FORBIDDEN = "不能使用 {host}:{port}：{why}"
 DISK_FULL = "磁盘空间不够了，请清理后再启动。已有的数据没有丢。"
+DATABASE_GONE = "连不上数据库，或者它不让用：{why}\n  请检查配置里的 database.url，以及数据库服务是否在运行。"
 READY = "准备好了（{seconds:.1f} 秒）"
 SANDBOX = "  沙盒（两部手机）  http://{host}:{port}/sandbox"
 ADMIN_PAGE = "  管理页            http://{host}:{port}/admin    一次性密码 {password}"
@@ -81,9 +82,10 @@ async def run(args: argparse.Namespace, settings: Settings) -> int:
         print(f"✗ {error}", file=sys.stderr)
         return 1
     except (OperationalError, OSError) as error:
-        if not is_disk_full(error):
+        if not is_disk_full(error) and not isinstance(error, OperationalError):
             raise
-        print(f"✗ {DISK_FULL}", file=sys.stderr)
+        said = DISK_FULL if is_disk_full(error) else DATABASE_GONE.format(why=getattr(error, "orig", error))
+        print(f"✗ {said}", file=sys.stderr)
         return 1
     return 0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.faults.crowd import Crowd
@@ -115,6 +116,42 @@ async def _until_somebody_waits(mariadb: PrivateMariadb) -> None:
             await asyncio.sleep(0.05)
             await cursor.execute("SELECT COUNT(*) FROM innodb_trx WHERE trx_state = 'LOCK WAIT'")
             waiting = await cursor.fetchone()
+
+
+async def test_a_file_that_somebody_else_has_locked(alone: Installation, report: Report) -> None:
+    """SQLite lets one write at a time: a program that writes for long is as bad as a database that is gone."""
+    server, crowd = alone.replica(spool=SPOOL), Crowd(alone)
+    await server.start()
+    async with crowd.talking(alone.people[:20]), crowd.talking(alone.people[20:28], "dingtalk"):
+        await asyncio.sleep(1)
+        async with alone.database.write() as session:
+            await session.execute(text("SELECT 1"))
+            await asyncio.sleep(8)
+            assert await server.metric("daogou_spooled") > 0
+    counts = await alone.judge()
+    report(counts)
+    assert crowd.refused == []
+    assert counts.dead == counts.failed == counts.expired == 0
+
+
+@pytest.mark.parametrize("how", ["refuse", "swallow"])
+async def test_a_server_stops_in_time_without_its_database_and_the_next_one_goes_on(
+    proxied: Proxied, how: str, report: Report
+) -> None:
+    (at, proxy), server = proxied, proxied[0].replica(spool=SPOOL, server={"drain_seconds": 3})
+    crowd = Crowd(at)
+    await server.start()
+    async with crowd.talking(at.people[:20]):
+        await asyncio.sleep(1)
+        await proxy.refuse() if how == "refuse" else proxy.swallow()
+        await asyncio.sleep(2)
+    took = await server.stop()
+    await proxy.restore()
+    await server.start()
+    counts = await at.judge()
+    report(f"{counts}; stopped in {took:.1f} s")
+    assert took < 3 + 5
+    assert counts.dead == counts.failed == counts.expired == 0
 
 
 async def test_when_the_spool_is_full_the_platform_is_told_so(proxied: Proxied, report: Report) -> None:
