@@ -99,12 +99,13 @@ async def test_a_message_that_kills_whoever_answers_it_takes_no_other_with_it(
     await server.start()
     deadly, others = crowd.talk(alone.people[:1], 1, what="喊死"), crowd.talk(alone.people[1:9], 1, what="喊慢1")
     together = asyncio.gather(deadly, others)
-    while len(alone.said) < 9 or await unfinished(alone.database):
-        if not server.alive:
-            deaths += 1
-            await killed(server)
-            await server.start()
-        await asyncio.sleep(0.1)
+    async with asyncio.timeout(90):
+        while len(alone.said) < 9 or await unfinished(alone.database):
+            if not server.alive:
+                deaths += 1
+                await killed(server)
+                await server.start()
+            await asyncio.sleep(0.1)
     await together
     counts = await alone.judge()
     report(f"{counts}; {deaths} processes died")

@@ -179,7 +179,7 @@ async def test_one_that_was_frozen_while_it_sent_sends_nothing_twice(cluster: In
     await awake.start()
     await cluster.settled()
     frozen.signal(signal.SIGCONT)
-    await asyncio.sleep(1.5)
+    await frozen.until_logged("delivery.fenced")
     counts = await cluster.judge()
     assert (counts.answered, counts.unknown) == ((1, 0) if platform == "wecom" else (0, 1))
     assert len(cluster.heard()) == 1
