@@ -102,9 +102,9 @@ async def private_mariadb(folder: Path) -> AsyncIterator[PrivateMariadb]:
         pytest.skip(message)
     command = ["mariadb-install-db", "--no-defaults", f"--datadir={folder}", f"--user={getpass.getuser()}"]
     options = ["--auth-root-authentication-method=normal", "--skip-test-db"]
-    nowhere = subprocess.DEVNULL
-    made = await asyncio.create_subprocess_exec(*command, *options, stdout=nowhere, stderr=nowhere)
-    assert await made.wait() == 0
+    made = await asyncio.create_subprocess_exec(*command, *options, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said, _ = await made.communicate()
+    assert made.returncode == 0, f"{made.returncode}: {said.decode(errors='replace')[-2000:]}"
     server = PrivateMariadb(folder)
     try:
         await server.start()

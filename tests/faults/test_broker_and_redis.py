@@ -14,7 +14,6 @@ from tests.faults.crowd import Crowd
 from tests.faults.forks import Forks
 from tests.faults.installation import Installation
 
-pytestmark = pytest.mark.xdist_group("cluster")
 Report = Callable[[object], None]
 Proxied = tuple[Installation, TcpProxy, TcpProxy]
 

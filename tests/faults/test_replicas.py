@@ -15,7 +15,6 @@ from tests.faults.crowd import Crowd
 from tests.faults.installation import LEASE_SECONDS, Installation
 from tests.faults.replica import Replica
 
-pytestmark = pytest.mark.xdist_group("cluster")
 Report = Callable[[object], None]
 
 STOP_SECONDS = 20.0

@@ -31,7 +31,6 @@ from tests.faults.installation import Installation
 from tests.pipeline import Pipeline
 from tests.rows import small_chain
 
-pytestmark = pytest.mark.xdist_group("cluster")
 Report = Callable[[object], None]
 
 FREQUENT = {"errcode": 45009, "errmsg": "api freq out of limit"}
