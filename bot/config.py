@@ -90,6 +90,8 @@ class ClusterSettings(Section):
     redis_url: OptionalSecret = None
     # How many processes share the rate limits while Redis is gone.
     replicas: int = Field(1, gt=0)
+    # How long the work of a process that died waits until another one takes it over.
+    lease_seconds: float = Field(60.0, ge=1)
     # False for a process that only takes callbacks in; others answer and send.
     works: bool = True
 

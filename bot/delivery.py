@@ -31,6 +31,7 @@ from bot.sending import Failed, Progress, Sending, SendingToMany, Sent
 from bot.worker import Doorbell, TaskPool
 from bot.written import written
 from db import outbox
+from db.claim import LEASE
 from db.engine import Database
 from db.models import CardRow
 from db.outbox import ClaimedMessage
@@ -42,6 +43,8 @@ log = structlog.get_logger()
 AT_ONCE = 32
 # WeCom drops a double for 1800 s after the first (doc 90236); what was interrupted longer ago is not repeated.
 REPEATABLE_FOR = timedelta(minutes=25)
+# A message that processes die of while they draw or send it must end.
+MOST_INTERRUPTIONS = 5
 NO_PLATFORM = "这家企业没有配置这个平台"
 INTERRUPTED = "发送中断，是否送达未知"
 TOO_LATE = "过了有效时间，没有再发"
@@ -62,6 +65,7 @@ class Deliverer:
     steady: Callable[[], datetime]
     owner: str
     bell: Doorbell
+    lease: timedelta = LEASE
     pool: TaskPool = field(default_factory=lambda: TaskPool(AT_ONCE))
 
     async def step(self) -> int:
@@ -69,7 +73,15 @@ class Deliverer:
         if not self.pool.room:
             return 0
         closed = [key for key, platform in self.platforms.items() if not platform.ready]
-        claimed = await outbox.claim(self.database, self.owner, self.steady(), self.pool.room, closed=closed)
+        claimed = await outbox.claim(
+            self.database,
+            self.owner,
+            self.steady(),
+            self.pool.room,
+            busy=self.pool.ids,
+            closed=closed,
+            lease=self.lease,
+        )
         for batch in batches(claimed, self._batch_size):
             ids = [row.id for row in batch.rows]
             self.pool.start(self._deliver(batch), self.bell.ring, ids)
@@ -78,7 +90,7 @@ class Deliverer:
     async def keep_leases(self) -> None:
         """Lengthen the leases of what is being sent."""
         if ids := self.pool.ids:
-            await outbox.keep(self.database, ids, self.owner, self.steady())
+            await outbox.keep(self.database, ids, self.owner, self.steady(), self.lease)
 
     def _batch_size(self, row: ClaimedMessage) -> int:
         platform = self.platforms.get((row.tenant_id, row.platform))
@@ -93,7 +105,9 @@ class Deliverer:
             await self._deliver_one(rows[0])
 
     async def _expired(self, row: ClaimedMessage) -> bool:
-        if row.expire_at is None or self.clock() <= row.expire_at:
+        # A push is for a time of day; a reply only must not be old, whatever somebody has set the clock to.
+        now = self.clock() if row.is_push else min(self.clock(), self.steady())
+        if row.expire_at is None or now <= row.expire_at:
             return False
         await self._settle(row, "expired", error=TOO_LATE)
         return True
@@ -136,7 +150,8 @@ class Deliverer:
         return await sending.part(part)
 
     async def _may_repeat(self, row: ClaimedMessage, platform: Platform, part: Part, address: Address) -> bool:
-        if self.clock() - row.created_at >= REPEATABLE_FOR:
+        """Whether an interrupted send may go out again; a clock that was set forward makes no row too old."""
+        if row.attempts > MOST_INTERRUPTIONS or max(self.clock(), self.steady()) - row.created_at >= REPEATABLE_FOR:
             return False
         return await platform.may_repeat(part, address, row.dedupe_key)
 
@@ -174,12 +189,15 @@ class Deliverer:
     async def _settle(
         self, row: ClaimedMessage, status: str, *, sent: Sent | None = None, error: str | None = None
     ) -> None:
-        await written(partial(self._write_end, row, status, sent, error))
+        if not await written(partial(self._write_end, row, status, sent, error)):
+            log.warning("delivery.fenced", outbox_id=row.id, status=status)
+            return
         self.metrics.sends.labels(row.platform, row.kind, status).inc()
         report = log.warning if error else log.info
         report("delivery.settled", outbox_id=row.id, status=status, reason=error)
 
-    async def _write_end(self, row: ClaimedMessage, status: str, sent: Sent | None, error: str | None) -> None:
+    async def _write_end(self, row: ClaimedMessage, status: str, sent: Sent | None, error: str | None) -> bool:
+        """Write how it ended; False when another process has taken the row over, whose word counts then."""
         values: dict[str, Any] = {"error": error}
         if sent is not None:
             receipt = {"message_id": sent.receipt.message_id, "refused": list(sent.receipt.refused)}
@@ -189,3 +207,4 @@ class Deliverer:
             if ours and sent is not None and sent.receipt.handle and row.card_id is not None:
                 card = await session.get_one(CardRow, row.card_id)
                 card.handle = {**card.handle, **sent.receipt.handle}
+        return ours

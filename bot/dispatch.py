@@ -24,6 +24,7 @@ from bot.recording import Recorder
 from bot.worker import Doorbell, TaskPool
 from bot.written import written
 from db import inbox
+from db.claim import LEASE
 from db.engine import Database
 from db.inbox import ClaimedUpdate, LeaseLost
 from handlers.codec import load_update
@@ -52,21 +53,33 @@ class Dispatcher:
     metrics: Metrics
     steady: Callable[[], datetime]
     owner: str
+    lease: timedelta = LEASE
     pool: TaskPool = field(default_factory=lambda: TaskPool(AT_ONCE))
+    # The row under way that earlier workers may have died of: one at a time.
+    suspects: set[int] = field(default_factory=set)
 
     async def step(self) -> int:
         """Start on the rows that can be claimed now and return how many there were."""
         if not self.pool.room:
             return 0
-        claimed = await inbox.claim(self.database, self.owner, self.steady(), self.pool.room)
+        busy, room, now = self.pool.ids, self.pool.room, self.steady()
+        claimed = await inbox.claim(self.database, self.owner, now, room, busy=busy, lease=self.lease)
+        if not self.suspects and len(claimed) < room:
+            claimed += await self._claim_suspect(now)
         for row in claimed:
             self.pool.start(self._guarded(row), self.bell.ring, [row.id])
         return len(claimed)
 
+    async def _claim_suspect(self, now: datetime) -> list[ClaimedUpdate]:
+        busy = self.pool.ids
+        claimed = await inbox.claim_suspect(self.database, self.owner, now, busy=busy, lease=self.lease)
+        self.suspects.update(row.id for row in claimed)
+        return claimed
+
     async def keep_leases(self) -> None:
         """Lengthen the leases of what is being answered."""
         if ids := self.pool.ids:
-            await inbox.keep(self.database, ids, self.owner, self.steady())
+            await inbox.keep(self.database, ids, self.owner, self.steady(), self.lease)
 
     async def _guarded(self, row: ClaimedUpdate) -> None:
         """Answer one row; whatever goes wrong stays on that row."""
@@ -82,6 +95,8 @@ class Dispatcher:
         except Exception as error:
             log.exception("dispatch.failed", inbox_id=row.id, attempt=row.attempts)
             await self._give_up_or_retry(row, f"{type(error).__name__}: {error}")
+        finally:
+            self.suspects.discard(row.id)
         self.metrics.answer_seconds.observe(time.perf_counter() - started)
         self.ring_delivery()
 

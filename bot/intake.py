@@ -26,7 +26,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from bot.metrics import Metrics
 from db.engine import Database
 from db.inbox import NewUpdate, NotKept, receive_many
-from db.spool import Spool, Spooled
+from db.spool import Spool, Spooled, SpoolFull
 
 log = structlog.get_logger()
 
@@ -38,9 +38,14 @@ GATHER_SECONDS = 0.003
 # After a failure the database is left alone for as long, so that not every batch waits for it in vain.
 REST_SECONDS = 1.0
 
+UNWRITABLE = (SpoolFull, sqlite3.Error, OSError)
 REFUSED = (IntegrityError, DataError, NotKept)
 GONE = (SQLAlchemyError, OSError, TimeoutError)
 Waiting = tuple[NewUpdate, asyncio.Future[bool]]
+
+
+class CannotKeep(Exception):
+    """Neither the database nor the spool takes an update now; the platform has to keep it itself for a while."""
 
 
 @dataclass(slots=True)
@@ -60,7 +65,8 @@ class Intake:
     async def put(self, update: NewUpdate) -> bool:
         """Return once the update is safe: True when it is new, False when it was seen before.
 
-        Raises when neither the database nor the spool takes it; then it must not be acknowledged.
+        Then only it may be acknowledged. `CannotKeep` when neither the database nor the spool takes it now; what
+        the database refuses for its content raises the database's error.
         """
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((update, future))
@@ -89,7 +95,10 @@ class Intake:
                 for one in batch:
                     await self._commit([one])
                 return
-            log.exception("intake.not_kept", rows=len(batch))
+            if isinstance(error, CannotKeep):
+                log.error("intake.not_kept", rows=len(batch), reason=str(error))
+            else:
+                log.exception("intake.not_kept", rows=len(batch))
             for _, future in batch:
                 _tell(future, error)
             return
@@ -110,7 +119,10 @@ class Intake:
             return await self._into_spool(updates)
 
     async def _into_spool(self, updates: Sequence[NewUpdate]) -> list[bool]:
-        await anyio.to_thread.run_sync(self.spool.add, updates, limiter=self._thread)
+        try:
+            await anyio.to_thread.run_sync(self.spool.add, updates, limiter=self._thread)
+        except UNWRITABLE as error:
+            raise CannotKeep(f"{type(error).__name__}: {error}") from error
         self.metrics.spooled.set(self.spool.waiting)
         return [True] * len(updates)
 
@@ -119,6 +131,9 @@ class Intake:
         if not self.spool.waiting:
             return 0
         spooled = await anyio.to_thread.run_sync(self.spool.first, MOST_AT_ONCE, limiter=self._thread)
+        self.metrics.spooled.set(self.spool.waiting)
+        if not spooled:
+            return 0
         try:
             async with asyncio.timeout(self.patience * 5):
                 await receive_many(self.database, [one.update for one in spooled])
@@ -127,9 +142,9 @@ class Intake:
         except GONE as error:
             log.warning("intake.spool_waits", rows=self.spool.waiting, error=type(error).__name__)
             return 0
+        log.info("intake.spool_drained", rows=len(spooled))
         await anyio.to_thread.run_sync(self.spool.drop, spooled, limiter=self._thread)
         self.metrics.spooled.set(self.spool.waiting)
-        log.info("intake.spool_drained", rows=len(spooled), left=self.spool.waiting)
         self.ring()
         return len(spooled)
 

@@ -17,7 +17,27 @@ SECRET = re.compile(
 )
 CAIYUN_TOKEN = re.compile(r"(/v2\.6/)[^/\s]+")
 PHONE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+log = structlog.get_logger()
+
 QUIET = ("httpx", "httpcore", "httpx2", "httpcore2", "openai", "apscheduler", "aiosqlite", "chromadb", "websockets")
+
+
+class Unreadable(logging.Filter):
+    """Makes one line of what aiohttp reports about a request that is no HTTP: it quotes the bytes, with a traceback.
+
+    Anybody may send such bytes, as many as they like, and a header of an honest client may be among them.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop the record, and log its kind of error instead."""
+        error = record.exc_info[0] if record.exc_info else None
+        if error is None or error.__module__ != "aiohttp.http_exceptions":
+            return True
+        log.info("http.unreadable", error=error.__name__)
+        return False
+
+
+UNREADABLE = Unreadable()
 
 
 def strike_out(text: str) -> str:
@@ -61,6 +81,7 @@ def set_up_logging(level: str = "INFO", *, json_lines: bool = True) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("aiohttp.server").addFilter(UNREADABLE)
     for name in QUIET:
         # httpx writes every URL at INFO, and WeCom's URLs carry the secret.
         logging.getLogger(name).setLevel(logging.WARNING)

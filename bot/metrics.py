@@ -29,6 +29,12 @@ class Metrics:
             registry=self.registry,
         )
         self.pushes = Counter("daogou_pushes_total", "Push rows queued, by kind.", ["kind"], registry=self.registry)
+        self.missed_pushes = Counter(
+            "daogou_missed_pushes_total",
+            "Stores whose push came and expired while no process ran, by kind.",
+            ["kind"],
+            registry=self.registry,
+        )
         self.executions = Counter(
             "daogou_executions_total", "Campaign launches by outcome.", ["outcome"], registry=self.registry
         )

@@ -2,6 +2,9 @@
 
 Moving windows by `limits`, in memory or in Redis: a fixed window would let twice the number through at its edge.
 While Redis is gone every process counts alone and keeps to its share of the number.
+
+`limits` counts by the wall clock. Where that is set back, what was counted lies in the future and a window would not
+end for as long as the clock went back: so this process forgets its own count then, and no wait is longer than a window.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ NAMESPACE = "daogou"
 # What is left of an account's rate for direct replies while pushes go out.
 PUSH_SHARE = 0.7
 SOONEST_SECONDS = 0.05
+SET_BACK_SECONDS = 1.0
 REDIS_SECONDS = 0.5
 REST_SECONDS = 5.0
 GONE = (RedisError, OSError, TimeoutError)
@@ -37,6 +41,7 @@ class RateLimits:
         self._metrics = metrics
         self._replicas = replicas
         self._own = MovingWindowRateLimiter(MemoryStorage())
+        self._set_by = _wall_over_monotonic()
         self._shared = _redis_limiter(redis_url) if redis_url else None
         self._rests_until = 0.0
 
@@ -59,6 +64,7 @@ class RateLimits:
             await storage.bridge.storage.aclose()
 
     async def _take(self, name: str, item: RateLimitItem) -> float:
+        self._mind_the_clock()
         if self._shared is None or time.monotonic() < self._rests_until:
             return await _hit(self._own, name, self._share(item))
         try:
@@ -70,6 +76,12 @@ class RateLimits:
             return await _hit(self._own, name, self._share(item))
         self._metrics.degraded.labels("redis").set(0)
         return wait
+
+    def _mind_the_clock(self) -> None:
+        set_by, self._set_by = self._set_by, _wall_over_monotonic()
+        if self._set_by < set_by - SET_BACK_SECONDS:
+            log.warning("rate_limits.clock_set_back", seconds=round(set_by - self._set_by))
+            self._own = MovingWindowRateLimiter(MemoryStorage())
 
     def _share(self, item: RateLimitItem) -> RateLimitItem:
         if self._shared is None or self._replicas == 1:
@@ -92,7 +104,12 @@ async def _hit(limiter: MovingWindowRateLimiter, name: str, item: RateLimitItem)
     if await limiter.hit(item, name):
         return 0.0
     stats = await limiter.get_window_stats(item, name)
-    return max(SOONEST_SECONDS, stats.reset_time - time.time())
+    return min(max(SOONEST_SECONDS, stats.reset_time - time.time()), item.get_expiry())
+
+
+def _wall_over_monotonic() -> float:
+    """Return what only changes when somebody sets the wall clock."""
+    return time.time() - time.monotonic()
 
 
 def _redis_limiter(url: str) -> MovingWindowRateLimiter:

@@ -58,6 +58,7 @@ class Writing:
     row: ClaimedUpdate
     answered: Answered
     now: datetime
+    worth_until: datetime
 
     @property
     def staff_id(self) -> int | None:
@@ -77,7 +78,9 @@ class Recorder:
         self, session: AsyncSession, row: ClaimedUpdate, answered: Answered, parts: Sequence[Part]
     ) -> None:
         """Write everything that follows from an answer; `parts` are the settled parts of its reply."""
-        writing = Writing(session, row, answered, self.clock())
+        # A clock that is an hour slow and is put right a moment later must not make the answer too old.
+        now, latest = self.clock(), max(self.clock(), self.steady())
+        writing = Writing(session, row, answered, now, latest + REPLY_WORTH)
         if answered.update.feedback is not None:
             await _write_feedback(writing, answered.update.feedback)
             return
@@ -143,7 +146,7 @@ class Recorder:
             card_id=card.id,
             inbox_id=row.id,
             not_before=self.steady() + hold if hold else None,
-            expire_at=writing.now + REPLY_WORTH,
+            expire_at=writing.worth_until,
         )
         await outbox.queue(writing.session, message, writing.now)
 
@@ -191,7 +194,7 @@ async def _queue_part(writing: Writing, conversation: Conversation, address: Add
         message=dump_part(part),
         card_id=card.id if card else None,
         inbox_id=row.id,
-        expire_at=writing.now + REPLY_WORTH,
+        expire_at=writing.worth_until,
     )
     await outbox.queue(writing.session, message, writing.now)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from bot.assistant import Assistant
 from bot.config import Settings
 from bot.crm.client import CrmClient
 from bot.crm.mock import PREFIX, MockCrm
+from bot.deadline import CLOSE_SECONDS, within
 from bot.loopback import loopback_site
 from bot.metrics import Metrics
 from bot.platforms.services import Services
@@ -39,6 +40,7 @@ from handlers.crm import Crm
 from handlers.crm_executor import LEASE as LAUNCH_LEASE
 from handlers.crm_executor import CrmExecutor
 from handlers.every import HandlerParts, build_router
+from handlers.intents import Handler
 from handlers.router import Router
 from knowledge.catalogue import load_catalogue
 from knowledge.document_files import read_documents
@@ -134,14 +136,16 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    settings: Settings, clock: Clock = utc_now, own_handlers: Sequence[Handler] = ()
+) -> AsyncIterator[Runtime]:
     """Open everything, bring the schema up to date, make the tenants of the settings, and close it all again.
 
-    A `clock` that is given is also the one leases go by.
+    A `clock` that is given is also the one leases go by. `own_handlers` are asked before all others.
     """
     async with AsyncExitStack() as stack:
         database = Database(settings.database.url.get_secret_value())
-        stack.push_async_callback(database.close)
+        stack.push_async_callback(within, CLOSE_SECONDS, database.close, "database")
         await migrate(database)
         steady = SteadyClock(clock) if clock is utc_now else clock
         if isinstance(steady, SteadyClock):
@@ -169,10 +173,10 @@ async def open_runtime(settings: Settings, clock: Clock = utc_now) -> AsyncItera
             usage=UsageCounter(database, clock),
             reached=Reached(database, clock),
         )
-        stack.push_async_callback(runtime.usage.flush)
-        stack.push_async_callback(runtime.reached.flush)
+        stack.push_async_callback(within, CLOSE_SECONDS, runtime.usage.flush, "usage")
+        stack.push_async_callback(within, CLOSE_SECONDS, runtime.reached.flush, "reached")
         await _ensure_tenants(runtime)
-        await _wire_tenants(runtime, crm)
+        await _wire_tenants(runtime, crm, own_handlers)
         yield runtime
 
 
@@ -232,7 +236,7 @@ async def _ensure_tenants(runtime: Runtime) -> None:
                     session.add(Schedule(tenant_id=tenant_id, kind=kind, at=at))
 
 
-async def _wire_tenants(runtime: Runtime, crm: Crm) -> None:
+async def _wire_tenants(runtime: Runtime, crm: Crm, own_handlers: Sequence[Handler]) -> None:
     parser = QuestionParser(load_catalogue())
     async with runtime.database.read() as session:
         tenants = (await session.scalars(select(Tenant).order_by(Tenant.id))).all()
@@ -254,6 +258,7 @@ async def _wire_tenants(runtime: Runtime, crm: Crm) -> None:
                 weather=runtime.weather,
                 drafts=runtime.drafts,
                 classifier=IntentClassifier(runtime.llm) if runtime.llm else None,
+                own=own_handlers,
             )
         )
         assistant = Assistant(runtime.database, tenant.id, router, runtime.clock)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import cast
 
 import structlog
@@ -15,16 +16,22 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import select
 
 from bot.runtime import Runtime
+from bot.worker import every, running
+from db.last_tick import swap_last_tick
 from db.models import StaffStore, Store, Tenant
 from handlers.clock import business_now
 from handlers.people import find_person
 from jobs import PUSHES
 from jobs.due import PushKind, Slot
 from jobs.push import PushOrder, PushParts, PushResult
-from jobs.tick import run_due
+from jobs.tick import report_missed, run_due
 
 log = structlog.get_logger()
 
+TICK = "tick"
+SLACK = timedelta(seconds=5)
+# Longer than the pause between two looks of a server that runs, shorter than any push is worth.
+UNLOOKED = timedelta(minutes=5)
 PUSH_BY_HAND_EXPIRES = timedelta(hours=2)
 NO_STORE = "这个人没有门店，没有推送可发"
 PUSHED = "已发出 {queued} 条，请看手机"
@@ -39,24 +46,50 @@ async def open_schedule(runtime: Runtime, ring_delivery: Callable[[], None]) -> 
     if not settings.enabled:
         yield
         return
-    parts = push_parts(runtime)
-    times: dict[PushKind, str] = {"morning": settings.morning, "evening": settings.evening}
-    finished: set[Slot] = set()
-
-    async def tick() -> None:
-        results = await run_due(parts, runtime.clock(), default_times=times, finished=finished)
-        _count(runtime, results)
-        if any(result.queued for result in results):
-            ring_delivery()
-
+    ticker = Ticker(runtime, ring_delivery)
     scheduler = AsyncIOScheduler(timezone="UTC")
-    # A tick that was late or missed is of no interest: the next one asks the same question.
-    scheduler.add_job(tick, "interval", seconds=settings.tick_seconds, coalesce=True, max_instances=1)
+    # What was late or missed is of no interest: the next tick asks the same question, however late it is.
+    late = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    scheduler.add_job(ticker.tick, "interval", seconds=settings.tick_seconds, id=TICK, **late)
     scheduler.start()
+    mind = partial(_mind_the_clock, scheduler, timedelta(seconds=settings.tick_seconds))
     try:
-        yield
+        async with running(every(settings.tick_seconds, mind, "schedule.clock")):
+            yield
     finally:
         scheduler.shutdown(wait=False)
+
+
+async def _mind_the_clock(scheduler: AsyncIOScheduler, pause: timedelta) -> None:
+    """Tick now where the wall clock was set back: APScheduler waits for the hour it had planned by the old one."""
+    job, now = scheduler.get_job(TICK), datetime.now(UTC)
+    if job is not None and job.next_run_time - now > pause + SLACK:
+        log.warning("schedule.clock_set_back", seconds=round((job.next_run_time - now).total_seconds()))
+        job.modify(next_run_time=now)
+
+
+class Ticker:
+    """Looks for what is due, and for what was missed while nobody looked."""
+
+    def __init__(self, runtime: Runtime, ring_delivery: Callable[[], None]) -> None:
+        settings = runtime.settings.schedule
+        self._runtime = runtime
+        self._ring_delivery = ring_delivery
+        self._parts = push_parts(runtime)
+        self._times: dict[PushKind, str] = {"morning": settings.morning, "evening": settings.evening}
+        self._finished: set[Slot] = set()
+
+    async def tick(self) -> None:
+        """Queue what is due now, in one look."""
+        now = self._runtime.clock()
+        results = await run_due(self._parts, now, default_times=self._times, finished=self._finished)
+        _count(self._runtime, results)
+        if any(result.queued for result in results):
+            self._ring_delivery()
+        last = await swap_last_tick(self._runtime.database, self._runtime.owner, now)
+        if last is not None and now - last > UNLOOKED:
+            for slot in await report_missed(self._parts, last, now, self._times):
+                self._runtime.metrics.missed_pushes.labels(slot.kind).inc()
 
 
 def push_parts(runtime: Runtime) -> PushParts:

@@ -7,7 +7,7 @@ dispatch, streams, the schedule's tick.
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
@@ -18,6 +18,7 @@ from aiohttp import web
 
 from bot.channels import Channels, open_channels
 from bot.config import Settings
+from bot.deadline import Deadline
 from bot.platforms.base import Platform
 from bot.runtime import Runtime, open_runtime, utc_now
 from bot.sandbox.page import sandbox_routes
@@ -32,6 +33,7 @@ from bot.web.keys import key_check
 from bot.wires import open_wires
 from bot.worker import running
 from bot.workers import open_workers
+from handlers.intents import Handler
 
 log = structlog.get_logger()
 
@@ -42,21 +44,28 @@ ADMIN: web.AppKey[AdminLogin] = web.AppKey("admin", AdminLogin)
 RUNTIME: web.AppKey[Runtime] = web.AppKey("runtime", Runtime)
 STAGE: web.AppKey[DemoStage] = web.AppKey("stage", DemoStage)
 READINESS: web.AppKey[Readiness] = web.AppKey("readiness", Readiness)
+DEADLINE: web.AppKey[Deadline] = web.AppKey("deadline", Deadline)
 
 Clock = Callable[[], datetime]
 
 
-def build_app(settings: Settings, clock: Clock = utc_now) -> web.Application:
-    """Return the application; its resources open when it starts and close when it stops."""
+def build_app(settings: Settings, clock: Clock = utc_now, own_handlers: Sequence[Handler] = ()) -> web.Application:
+    """Return the application; its resources open when it starts and close when it stops.
+
+    `own_handlers` are an installation's own, asked before all others.
+    """
     keys = key_check(settings.server, demo_tenant=DEMO_TENANT if settings.demo else None)
     app = web.Application(client_max_size=MAX_BODY, middlewares=[front_middleware(keys)])
     app[ADMIN] = AdminLogin()
     app[READINESS] = Readiness()
-    app.cleanup_ctx.append(partial(_compose, settings, clock))
+    app[DEADLINE] = Deadline(settings.server.drain_seconds)
+    app.cleanup_ctx.append(partial(_compose, settings, clock, own_handlers))
     return app
 
 
-async def _compose(settings: Settings, clock: Clock, app: web.Application) -> AsyncIterator[None]:
+async def _compose(
+    settings: Settings, clock: Clock, own_handlers: Sequence[Handler], app: web.Application
+) -> AsyncIterator[None]:
     """Open and wire everything; routes are added here, before aiohttp freezes the app."""
     async with AsyncExitStack() as stack:
         stage = await _open_stage(settings, stack)
@@ -64,7 +73,7 @@ async def _compose(settings: Settings, clock: Clock, app: web.Application) -> As
             app[STAGE] = stage
             tenants = {**settings.tenants, DEMO_TENANT: stage.tenant_settings()}
             settings = settings.model_copy(update={"tenants": tenants})
-        runtime = await stack.enter_async_context(open_runtime(settings, clock))
+        runtime = await stack.enter_async_context(open_runtime(settings, clock, own_handlers))
         app[RUNTIME] = runtime
         await _open_all(app, runtime, stage, stack)
         runtime.metrics.ready.set(1)
@@ -97,7 +106,7 @@ async def _open_stage(settings: Settings, stack: AsyncExitStack) -> DemoStage | 
 async def _open_all(app: web.Application, runtime: Runtime, stage: DemoStage | None, stack: AsyncExitStack) -> None:
     """Start the workers before what feeds them, so that nothing waits for a part that is not there."""
     channels = _channels(runtime, stack)
-    workers = await stack.enter_async_context(open_workers(runtime, channels))
+    workers = await stack.enter_async_context(open_workers(runtime, channels, app[DEADLINE]))
     await stack.enter_async_context(open_wires(app, runtime, channels, workers.receive))
     await stack.enter_async_context(open_schedule(runtime, workers.ring_delivery))
     _add_routes(app, runtime)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 SWEEP_SECONDS = 5.0
-PAUSE_AFTER_ERROR, LONGEST_PAUSE = 1.0, 15.0
+PAUSE_AFTER_ERROR, LONGEST_PAUSE = 1.0, 5.0
 DRAIN_SECONDS = 20.0
+FREE_SECONDS = 2.0
+# How long a claim may take to end when its loop is stopped.
+STEP_SECONDS = 2.0
 
 
 class Doorbell:
@@ -78,7 +82,8 @@ class TaskPool:
         ids = [row_id for task in late for row_id in self._running.get(task, ())]
         for task in late:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        if late:  # they set their rows free, where the database lets them
+            await asyncio.wait(late, timeout=FREE_SECONDS)
         return ids
 
 
@@ -103,10 +108,27 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str
         await asyncio.sleep(seconds)
 
 
+async def whole(work: Coroutine[Any, Any, T], seconds: float = STEP_SECONDS) -> T:
+    """Return what `work` returns; who is cancelled meanwhile goes when it has ended, or after `seconds`.
+
+    A claim that is cut off between its commit and the start of its work leaves rows to an owner who does not know
+    of them: nobody touches them until their lease runs out, and a send among them counts as interrupted.
+    """
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=seconds)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
 async def work_loop(
-    name: str, step: Callable[[], Awaitable[int]], bell: Doorbell, sweep_seconds: float = SWEEP_SECONDS
+    name: str, step: Callable[[], Coroutine[Any, Any, int]], bell: Doorbell, sweep_seconds: float = SWEEP_SECONDS
 ) -> None:
-    """Call `step` until it finds nothing to do, wait for the bell or the sweep, and so on until cancelled.
+    """Call `step` until it finds nothing to do, wait for the bell or the sweep, and so on until cancelled;
+    a step that is under way then is still finished.
 
     This is the outermost loop: an error is logged with its traceback and the loop goes on, after a pause that
     doubles while errors follow each other.
@@ -114,7 +136,7 @@ async def work_loop(
     pause = PAUSE_AFTER_ERROR
     while True:
         try:
-            worked = await step()
+            worked = await whole(step())
         except Exception:
             log.exception("worker.failed", worker=name)
             await asyncio.sleep(pause)

@@ -6,10 +6,10 @@ free for another process, what they queued is sent, and what is still being sent
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.answering import Answerer
 from bot.bells import Bells, open_bells
 from bot.channels import Channels
+from bot.deadline import Deadline, within
 from bot.delivery import Deliverer
 from bot.dispatch import Dispatcher
 from bot.identity import Identities
@@ -32,7 +33,7 @@ from bot.recording import Recorder
 from bot.runtime import Runtime
 from bot.steady_clock import SteadyClock
 from bot.worker import every, running, work_loop
-from db.claim import RENEW_SECONDS
+from db.claim import RENEWALS
 from db.spool import Spool
 
 log = structlog.get_logger()
@@ -45,21 +46,6 @@ SWEEP_SECONDS = 5.0
 DISPATCH_SHARE = 0.6
 
 
-class Deadline:
-    """The time that is left for stopping, counted from when it is first asked for."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._ends: float | None = None
-
-    @property
-    def left(self) -> float:
-        """Seconds, never less than none."""
-        if self._ends is None:
-            self._ends = time.monotonic() + self._seconds
-        return max(0.0, self._ends - time.monotonic())
-
-
 @dataclass(frozen=True, slots=True)
 class Workers:
     """What the wires are connected to: `receive` takes updates, `ring_delivery` says that something is queued."""
@@ -70,8 +56,8 @@ class Workers:
 
 
 @asynccontextmanager
-async def open_workers(runtime: Runtime, channels: Channels) -> AsyncIterator[Workers]:
-    """Open everything behind the callbacks, and close it in the order in which work flows."""
+async def open_workers(runtime: Runtime, channels: Channels, deadline: Deadline) -> AsyncIterator[Workers]:
+    """Open everything behind the callbacks, and close it by the deadline, in the order in which work flows."""
     async with AsyncExitStack() as stack:
         cluster = runtime.settings.cluster
         limits = RateLimits(runtime.metrics, _secret(cluster.redis_url), cluster.replicas)
@@ -81,7 +67,6 @@ async def open_workers(runtime: Runtime, channels: Channels) -> AsyncIterator[Wo
         for housekeeping in _housekeeping(runtime, channels):
             await stack.enter_async_context(running(housekeeping))
         if cluster.works:
-            deadline = Deadline(runtime.settings.server.drain_seconds)
             await stack.enter_async_context(_delivery(runtime, channels, bells, limits, deadline))
             await stack.enter_async_context(_dispatch(runtime, channels, bells, limits, deadline))
         intake = _intake(runtime, bells)
@@ -111,11 +96,12 @@ async def _delivery(
         runtime.steady,
         runtime.owner,
         bells.outbox,
+        _lease(runtime),
     )
-    async with running(every(RENEW_SECONDS, deliverer.keep_leases, "delivery.leases")):
+    async with running(every(_renew_seconds(runtime), deliverer.keep_leases, "delivery.leases")):
         async with running(work_loop("delivery", deliverer.step, bells.outbox)):
             yield
-        await _send_the_rest(deliverer, deadline)
+        await within(deadline.left, partial(_send_the_rest, deliverer, deadline), "delivery")
         await deliverer.pool.drain(deadline.left)
 
 
@@ -142,8 +128,9 @@ async def _dispatch(
         runtime.metrics,
         runtime.steady,
         runtime.owner,
+        _lease(runtime),
     )
-    async with running(every(RENEW_SECONDS, dispatcher.keep_leases, "dispatch.leases")):
+    async with running(every(_renew_seconds(runtime), dispatcher.keep_leases, "dispatch.leases")):
         async with running(work_loop("dispatch", dispatcher.step, bells.inbox)):
             yield
         if cut_off := await dispatcher.pool.drain(deadline.left * DISPATCH_SHARE):
@@ -159,6 +146,14 @@ def _housekeeping(runtime: Runtime, channels: Channels) -> Iterator[Coroutine[An
     for platform in channels.values():
         if isinstance(platform, Sweeping):
             yield every(SWEEP_SECONDS, platform.sweep, f"{platform.name}.sweep")
+
+
+def _lease(runtime: Runtime) -> timedelta:
+    return timedelta(seconds=runtime.settings.cluster.lease_seconds)
+
+
+def _renew_seconds(runtime: Runtime) -> float:
+    return runtime.settings.cluster.lease_seconds / RENEWALS
 
 
 def _queue(runtime: Runtime) -> str:

@@ -22,8 +22,8 @@ from db.models import Inbox, Outbox
 Row = TypeVar("Row", Inbox, Outbox)
 
 LEASE = timedelta(seconds=60)
-# Lengthened this often while the work goes on: a lease ends when its worker is gone, not when the work is long.
-RENEW_SECONDS = 20.0
+# How often a lease is lengthened within its length: it ends when its worker is gone, not when the work is long.
+RENEWALS = 3
 
 
 @dataclass(frozen=True, slots=True)

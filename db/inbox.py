@@ -12,7 +12,7 @@ is thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -28,6 +28,8 @@ from db.engine import Database
 from db.models import Inbox
 
 MAX_ATTEMPTS = 5
+# Once may be chance: a process that was killed. Twice makes a row a suspect.
+SUSPECT_ATTEMPTS = 2
 ERROR_CHARS = 500
 INSTANT = "%Y-%m-%d %H:%M:%S.%f"
 COLUMNS = (
@@ -130,13 +132,15 @@ async def _which_are_new(session: AsyncSession, updates: Sequence[NewUpdate], co
     return news
 
 
-def _claimable(now: datetime) -> ColumnElement[bool]:
+def _claimable(now: datetime, *, suspect: bool) -> ColumnElement[bool]:
     """A new row whose pause is over, or one whose worker's lease ran out, with nothing older of its conversation."""
     older = aliased(Inbox)
-    ready = or_(
-        and_(Inbox.status == "new", or_(Inbox.lease_until.is_(None), Inbox.lease_until <= now)),
-        and_(Inbox.status == "working", Inbox.lease_until <= now),
-    )
+    left = and_(Inbox.status == "working", Inbox.lease_until <= now)
+    if suspect:
+        ready = and_(left, Inbox.attempts >= SUSPECT_ATTEMPTS)
+    else:
+        new = and_(Inbox.status == "new", or_(Inbox.lease_until.is_(None), Inbox.lease_until <= now))
+        ready = or_(new, and_(left, Inbox.attempts < SUSPECT_ATTEMPTS))
     waits = exists().where(
         older.tenant_id == Inbox.tenant_id,
         older.platform == Inbox.platform,
@@ -147,9 +151,33 @@ def _claimable(now: datetime) -> ColumnElement[bool]:
     return and_(ready, ~waits)
 
 
-async def claim(database: Database, owner: str, now: datetime, limit: int = 8) -> list[ClaimedUpdate]:
-    """Take up to `limit` rows, oldest first, at most one of each conversation."""
-    wanted = Wanted(_claimable(now), (Inbox.id,), limit, "working", owner, now + LEASE)
+async def claim(
+    database: Database,
+    owner: str,
+    now: datetime,
+    limit: int = 8,
+    *,
+    busy: Collection[int] = (),
+    lease: timedelta = LEASE,
+) -> list[ClaimedUpdate]:
+    """Take up to `limit` rows, oldest first, at most one of each conversation; no suspects.
+
+    `busy` are rows this process is still working on: while the database was gone their leases may have run out.
+    """
+    free = and_(_claimable(now, suspect=False), Inbox.id.not_in(busy))
+    wanted = Wanted(free, (Inbox.id,), limit, "working", owner, now + lease)
+    return [_claimed(row) for row in await take(database, Inbox, wanted)]
+
+
+async def claim_suspect(
+    database: Database, owner: str, now: datetime, *, busy: Collection[int] = (), lease: timedelta = LEASE
+) -> list[ClaimedUpdate]:
+    """Take the oldest row that several workers have left unfinished by dying; none where there is no such row.
+
+    One of those may be what they died of. Worked on one at a time, it takes none of the others with it again.
+    """
+    free = and_(_claimable(now, suspect=True), Inbox.id.not_in(busy))
+    wanted = Wanted(free, (Inbox.id,), 1, "working", owner, now + lease)
     return [_claimed(row) for row in await take(database, Inbox, wanted)]
 
 
@@ -157,9 +185,9 @@ def _claimed(row: Inbox) -> ClaimedUpdate:
     return ClaimedUpdate(row.id, row.tenant_id, row.update, row.attempts + 1, row.received_at)
 
 
-async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime) -> None:
+async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime, lease: timedelta = LEASE) -> None:
     """Lengthen the leases of rows that are being worked on."""
-    await renew(database, Inbox, ids, status="working", owner=owner, until=now + LEASE)
+    await renew(database, Inbox, ids, status="working", owner=owner, until=now + lease)
 
 
 async def finish(

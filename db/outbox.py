@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
@@ -29,6 +29,7 @@ from db.models import Outbox
 
 UNFINISHED = ("queued", "sending")
 ERROR_CHARS = 500
+LOOKED_AT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class ClaimedMessage:
     platform: str
     kind: str
     dedupe_key: str
+    conversation_key: str
     address: dict[str, Any]
     message: dict[str, Any]
     card_id: int | None
@@ -71,6 +73,16 @@ class ClaimedMessage:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """What a person has been sent: the neutral message, and what travelled."""
+
+    dedupe_key: str
+    conversation_key: str
+    message: dict[str, Any]
+    payloads: list[Any]
+
+
 async def queue(session: AsyncSession, message: NewMessage, now: datetime) -> int | None:
     """Add the row in the caller's transaction and return its id; None when a unique key says it is there."""
     values = {name: getattr(message, name) for name in NewMessage.__slots__}
@@ -78,14 +90,22 @@ async def queue(session: AsyncSession, message: NewMessage, now: datetime) -> in
 
 
 async def claim(
-    database: Database, owner: str, now: datetime, limit: int = 16, *, closed: Collection[tuple[int, str]] = ()
+    database: Database,
+    owner: str,
+    now: datetime,
+    limit: int = 16,
+    *,
+    busy: Collection[int] = (),
+    closed: Collection[tuple[int, str]] = (),
+    lease: timedelta = LEASE,
 ) -> list[ClaimedMessage]:
     """Take up to `limit` rows that are due: replies before pushes, one at a time of each conversation.
 
-    `closed` are the channels, by tenant id and name, that cannot send from this process now.
+    `closed` are the channels, by tenant id and name, that cannot send from this process now; `busy` are rows it is
+    still sending: while the database was gone their leases may have run out, and it knows best how they end.
     """
     order = (Outbox.inbox_id.is_(None), Outbox.id)
-    wanted = Wanted(_claimable(now, closed), order, limit, "sending", owner, now + LEASE)
+    wanted = Wanted(and_(_claimable(now, closed), Outbox.id.not_in(busy)), order, limit, "sending", owner, now + lease)
     return [_claimed(row) for row in await take(database, Outbox, wanted)]
 
 
@@ -114,6 +134,7 @@ def _claimed(row: Outbox) -> ClaimedMessage:
         platform=row.platform,
         kind=row.kind,
         dedupe_key=row.dedupe_key,
+        conversation_key=row.conversation_key,
         address=row.address,
         message=row.message,
         card_id=row.card_id,
@@ -126,33 +147,27 @@ def _claimed(row: Outbox) -> ClaimedMessage:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SentMessage:
-    """A message that was sent: its row's key, what it said, and what travelled."""
-
-    key: str
-    message: dict[str, Any]
-    payloads: list[dict[str, Any]]
-
-
-async def sent_since(database: Database, chat: tuple[int, str, str], since: datetime) -> list[SentMessage]:
-    """Return what was sent into a chat, which is a tenant id, a channel and a conversation."""
-    tenant_id, platform, conversation = chat
-    query = select(Outbox.dedupe_key, Outbox.message, Outbox.payloads).where(
+async def sent_lately(
+    database: Database, tenant_id: int, platform: str, conversations: Collection[str], since: datetime
+) -> list[SentMessage]:
+    """Return what was sent into these conversations since then, newest first; at most a hundred of each."""
+    columns = (Outbox.dedupe_key, Outbox.conversation_key, Outbox.message, Outbox.payloads)
+    query = select(*columns).where(
         Outbox.tenant_id == tenant_id,
         Outbox.platform == platform,
-        Outbox.conversation_key == conversation,
+        Outbox.conversation_key.in_(conversations),
         Outbox.status == "sent",
         Outbox.sent_at >= since,
     )
+    limit = LOOKED_AT * len(conversations)
     async with database.read() as session:
-        rows = (await session.execute(query)).all()
-    return [SentMessage(row.dedupe_key, row.message, row.payloads or []) for row in rows]
+        rows = await session.execute(query.order_by(Outbox.id.desc()).limit(limit))
+        return [SentMessage(key, chat, message, payloads or []) for key, chat, message, payloads in rows]
 
 
-async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime) -> None:
+async def keep(database: Database, ids: Iterable[int], owner: str, now: datetime, lease: timedelta = LEASE) -> None:
     """Lengthen the leases of rows that are being sent."""
-    await renew(database, Outbox, ids, status="sending", owner=owner, until=now + LEASE)
+    await renew(database, Outbox, ids, status="sending", owner=owner, until=now + lease)
 
 
 async def settle(

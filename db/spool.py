@@ -36,7 +36,11 @@ class Spooled:
 
 
 class Spool:
-    """The file. Every call is one short transaction; callers run them in a thread, one after another."""
+    """The file. Every call is one short transaction; callers run them in a thread, one after another.
+
+    Two processes that were given one folder share the file, and each brings in what the other left. So `waiting` is
+    what this one believes, put right whenever it looks.
+    """
 
     def __init__(self, path: Path, max_rows: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,13 +63,15 @@ class Spool:
         """Return the oldest updates that wait."""
         with closing(self._connect()) as connection:
             rows = connection.execute("SELECT id, row FROM spool ORDER BY id LIMIT ?", (count,)).fetchall()
+        if len(rows) < count:
+            self.waiting = len(rows)
         return [Spooled(number, _load(text)) for number, text in rows]
 
     def drop(self, spooled: Sequence[Spooled]) -> None:
         """Forget updates that have arrived in the database."""
         with closing(self._connect()) as connection, connection:
-            connection.executemany("DELETE FROM spool WHERE id = ?", [(one.id,) for one in spooled])
-        self.waiting -= len(spooled)
+            dropped = connection.executemany("DELETE FROM spool WHERE id = ?", [(one.id,) for one in spooled])
+        self.waiting = max(0, self.waiting - dropped.rowcount)
 
     def set_aside(self, spooled: Spooled, reason: str) -> None:
         """Take an update that the database will never have out of the queue, and keep it with the reason."""
@@ -73,7 +79,7 @@ class Spool:
         with closing(self._connect()) as connection, connection:
             connection.execute("INSERT OR REPLACE INTO set_aside (id, row, reason) VALUES (?, ?, ?)", row)
             connection.execute("DELETE FROM spool WHERE id = ?", (spooled.id,))
-        self.waiting -= 1
+        self.waiting = max(0, self.waiting - 1)
 
     def aside(self) -> int:
         """Return how many updates were set aside."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from db.engine import Database
@@ -36,6 +37,8 @@ class HandlerParts:
     weather: WeatherSource
     drafts: Drafts
     classifier: Classifier | None = None
+    # Handlers of an installation's own, asked before all others.
+    own: Sequence[Handler] = ()
 
 
 def build_router(parts: HandlerParts) -> Router:
@@ -43,6 +46,7 @@ def build_router(parts: HandlerParts) -> Router:
     database, knowledge = parts.database, parts.knowledge
     plan = PlanHandler(database, knowledge)
     handlers: list[Handler] = [
+        *parts.own,
         WhoAmIHandler(database),
         ExecuteHandler(parts.executor),
         FaqHandler(knowledge),

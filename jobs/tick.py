@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
 import structlog
 
 from jobs import PUSHES
-from jobs.due import DEFAULT_TIMES, PushKind, Slot, due_slots
+from jobs.due import DEFAULT_TIMES, PushKind, Slot, due_slots, missed_slots
 from jobs.push import PushOrder, PushParts, PushResult
 
 log = structlog.get_logger()
@@ -40,6 +41,18 @@ async def run_due(
             finished.add(slot)
             results.append(result)
     return results
+
+
+async def report_missed(
+    parts: PushParts, since: datetime, now: datetime, default_times: Mapping[PushKind, str] = DEFAULT_TIMES
+) -> list[Slot]:
+    """Log, and return, the slots that came and expired between two looks at the schedule."""
+    async with parts.database.read() as session:
+        slots = await missed_slots(session, since, now, default_times)
+    stores = Counter((slot.tenant_id, slot.kind, slot.due_date) for slot in slots)
+    for (tenant_id, kind, due), count in sorted(stores.items()):
+        log.warning("push.missed", tenant_id=tenant_id, kind=kind, due=due.isoformat(), stores=count)
+    return slots
 
 
 async def _run(slot: Slot, parts: PushParts, now: datetime) -> PushResult | None:

@@ -25,7 +25,7 @@ from db.engine import Database
 MARIADB = os.environ.get("DAOGOU_TEST_MARIADB", "mysql+aiomysql://root@127.0.0.1:3306/")
 REQUIRED = os.environ.get("DAOGOU_REQUIRE_SERVICES") == "1"
 
-pytest_plugins = ("tests.seeded",)
+pytest_plugins = ("tests.seeded", "tests.faults.summary")
 
 
 async def _run_on_server(statement: str) -> None:

@@ -6,10 +6,12 @@ import argparse
 import asyncio
 import errno
 import gc
+import resource
 import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -20,12 +22,13 @@ from sqlalchemy.exc import OperationalError
 from bot.cli.arguments import port_number
 from bot.config import Settings
 from bot.runtime import load_knowledge
-from bot.server import ADMIN, DEMO_TENANT, READINESS, STAGE, build_app
+from bot.server import ADMIN, DEADLINE, DEMO_TENANT, READINESS, STAGE, build_app
 from db.engine import Database
 from db.migrate import MigrationError, migrate
 from db.models import Tenant
 from db.seed import SeedError, seed
 from handlers.clock import DEFAULT_ZONE
+from handlers.intents import Handler
 
 EPILOG = """\
 例子：
@@ -36,6 +39,7 @@ EPILOG = """\
 PORT_TAKEN = "端口 {port} 已经被占用。换一个再试，例如：make demo PORT={other}（或 daogou serve --demo --port {other}）"
 PORT_FORBIDDEN = "不能使用 {host}:{port}：{why}"
 DISK_FULL = "磁盘空间不够了，请清理后再启动。已有的数据没有丢。"
+DATABASE_GONE = "连不上数据库，或者它不让用：{why}\n  请检查配置里的 database.url，以及数据库服务是否在运行。"
 READY = "准备好了（{seconds:.1f} 秒）"
 SANDBOX = "  沙盒（两部手机）  http://{host}:{port}/sandbox"
 ADMIN_PAGE = "  管理页            http://{host}:{port}/admin    一次性密码 {password}"
@@ -48,6 +52,7 @@ INDEXING = "→ 建立知识库：{count} 篇"
 # How long a load balancer has to see that no new work is wanted, and requests under way have to be answered.
 NOTICED_SECONDS = 0.5
 REQUEST_SECONDS = 3.0
+MOST_SOCKETS = 65_536
 
 
 class CannotStart(Exception):
@@ -69,17 +74,18 @@ async def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal comes."""
     settings = with_arguments(settings, args)
     try:
-        listening = _listen(settings.server.host, settings.server.port)
+        listening = listen(settings.server.host, settings.server.port)
         if settings.demo:
             await prepare_demo(settings)
-        await _serve(settings, listening)
+        await serve(settings, listening)
     except (CannotStart, MigrationError, SeedError) as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
     except (OperationalError, OSError) as error:
-        if not is_disk_full(error):
+        if not is_disk_full(error) and not isinstance(error, OperationalError):
             raise
-        print(f"✗ {DISK_FULL}", file=sys.stderr)
+        said = DISK_FULL if is_disk_full(error) else DATABASE_GONE.format(why=getattr(error, "orig", error))
+        print(f"✗ {said}", file=sys.stderr)
         return 1
     return 0
 
@@ -97,8 +103,8 @@ def is_disk_full(error: Exception) -> bool:
     return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port before anything slow begins."""
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything slow begins; `CannotStart` where it is not to be had."""
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -132,9 +138,11 @@ def _progress(line: str) -> None:
     print(f"  {line}", flush=True)
 
 
-async def _serve(settings: Settings, listening: socket.socket) -> None:
+async def serve(settings: Settings, listening: socket.socket, own_handlers: Sequence[Handler] = ()) -> None:
+    """Serve on this socket until the process is asked to stop, then finish what is under way."""
     started = time.perf_counter()
-    app = build_app(settings)
+    allow_many_sockets()
+    app = build_app(settings, own_handlers=own_handlers)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=REQUEST_SECONDS)
     await runner.setup()
     try:
@@ -146,9 +154,18 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         await _signalled()
         print(STOPPING, flush=True)
         app[READINESS].stopping = True
+        app[DEADLINE].begin()
         await asyncio.sleep(NOTICED_SECONDS)
     finally:
         await runner.cleanup()
+
+
+def allow_many_sockets() -> None:
+    """Take as many open files as the system gives: with the usual 1024, a thousand idle callers keep everybody out."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_SOCKETS if hard == resource.RLIM_INFINITY else min(hard, MOST_SOCKETS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def settle_garbage() -> None:

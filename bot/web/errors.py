@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from bot.intake import CannotKeep
 from bot.json_text import to_json
 
 log = structlog.get_logger()
@@ -21,6 +22,8 @@ TOO_LARGE = "请求体太大（上限 64 KB）"
 NOT_JSON = "请求体不是有效的 JSON 对象"
 NOT_FOUND = "没有这个地址"
 NOT_ALLOWED = "这个地址不支持 {method}"
+CANNOT_KEEP = "暂时收不下，请稍后再送。"
+CANNOT_KEEP_SECONDS = 5
 BROKEN = "服务内部出错，已记录。请稍后再试。"
 
 
@@ -86,6 +89,8 @@ def front_middleware(admit: Admit = let_pass) -> Middleware:
             return refusal(NOT_ALLOWED.format(method=request.method), 405, {"Allow": error.headers["Allow"]})
         except web.HTTPException:
             raise
+        except CannotKeep:
+            return refusal(CANNOT_KEEP, 503, {"Retry-After": str(CANNOT_KEEP_SECONDS)})
         except Exception:
             log.exception("http.failed", path=request.path, method=request.method)
             return refusal(BROKEN, 500)

@@ -48,13 +48,14 @@ class Call:
 class Planned:
     """An answer given instead of the cloud's own: a dict as JSON, a str as HTML, after `delay` seconds.
 
-    With `after_work` the cloud does its work first, so that only the answer is lost.
+    With `after_work` the cloud does its work first, so that only the answer is lost. `fire` is called then.
     """
 
     status: int = 200
     body: dict[str, Any] | str = ""
     delay: float = 0.0
     after_work: bool = False
+    fire: Callable[[], None] | None = None
 
 
 @dataclass
@@ -130,6 +131,8 @@ class FakeDingtalk:
         answer = answers.pop(0)
         if answer.after_work:
             await handler(request)
+        if answer.fire is not None:
+            answer.fire()
         await asyncio.sleep(answer.delay)
         if isinstance(answer.body, str):
             return web.Response(status=answer.status, text=answer.body, content_type="text/html")

@@ -3,6 +3,8 @@
 proxy = await TcpProxy.to("127.0.0.1", 3306)
 proxy.refuse()        connections are cut and new ones refused, as when the server is stopped
 proxy.swallow()       connections stay and nothing passes, as when a cable is pulled
+proxy.lose_answers()  what is asked arrives, and the answer is cut off after some bytes
+proxy.delay = 0.5     what is asked arrives late
 proxy.restore()
 """
 
@@ -23,7 +25,9 @@ class TcpProxy:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._answer_bytes: int | None = None
         self.port = 0
+        self.delay = 0.0
 
     async def __aenter__(self) -> Self:
         await self._listen()
@@ -47,9 +51,14 @@ class TcpProxy:
         """Let nothing pass any more."""
         self._passing.clear()
 
+    def lose_answers(self, after: int = 20) -> None:
+        """Let questions pass, cut every connection after so many bytes of its first answer."""
+        self._answer_bytes = after
+
     async def restore(self) -> None:
         """Work again, on the same port."""
         self._passing.set()
+        self._answer_bytes = None
         if self._server is None:
             await self._listen()
 
@@ -64,16 +73,21 @@ class TcpProxy:
             writer.transport.abort()
             return
         self._writers |= {writer, back}
-        for source, sink in ((reader, back), (there, writer)):
-            task = asyncio.create_task(self._pipe(source, sink))
+        for source, sink, answers in ((reader, back, False), (there, writer, True)):
+            task = asyncio.create_task(self._pipe(source, sink, answers=answers))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
             while data := await source.read(65536):
                 await self._passing.wait()
-                sink.write(data)
+                if not answers:
+                    await asyncio.sleep(self.delay)
+                cut = answers and self._answer_bytes is not None
+                sink.write(data[: self._answer_bytes] if cut else data)
                 await sink.drain()
+                if cut:
+                    break
         sink.transport.abort()
         self._writers.discard(sink)

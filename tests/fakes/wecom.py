@@ -1,9 +1,10 @@
 """The sandbox's WeCom on a real port, with failures on order.
 
-    wecom.fail["/cgi-bin/message/send"] += [{"errcode": -1, "errmsg": "busy"}, 2.0, DROP, HANG_UP]
+    wecom.fail["/cgi-bin/message/send"] += [{"errcode": -1, "errmsg": "busy"}, 2.0, DROP, HANG_UP, Shot(fire)]
 
 A dict is the answer instead of doing anything. A number: WeCom does what was asked and answers that many seconds
-late. DROP: it does what was asked and the answer is lost. HANG_UP: it closes the connection untouched.
+late. DROP: it does what was asked and the answer is lost. HANG_UP: it closes the connection untouched. Shot: `fire`
+is called, before or after it does what was asked, and nobody hears the answer.
 """
 
 from __future__ import annotations
@@ -45,7 +46,16 @@ HANG_UP = "hang up"
 
 GROUP_KEY = "key-of-the-group"
 
-Plan = dict[str, Any] | float | str
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """Something that happens the moment a call arrives, or once it is done."""
+
+    fire: Callable[[], None]
+    done: bool = False
+
+
+Plan = dict[str, Any] | float | str | Shot
 NOW = 1_700_000_000.0
 
 
@@ -127,8 +137,11 @@ class FakeWecom:
         plan = plans.pop(0) if plans else 0.0
         if isinstance(plan, dict):
             return web.json_response(plan)
-        answer = await handler(request) if plan != HANG_UP else web.Response()
-        if isinstance(plan, str):
+        untouched = plan == HANG_UP or (isinstance(plan, Shot) and not plan.done)
+        answer = web.Response() if untouched else await handler(request)
+        if isinstance(plan, Shot):
+            plan.fire()
+        if isinstance(plan, str | Shot):
             assert request.transport is not None
             request.transport.abort()
         else:

@@ -145,6 +145,18 @@ async def test_a_taken_port_is_said_in_words(home: Path) -> None:
     assert f"端口 {port} 已经被占用" in error.decode()
 
 
+async def test_a_database_that_is_not_there_is_said_in_words(home: Path) -> None:
+    environment = {"DAOGOU_DATABASE__URL": "mysql+aiomysql://somebody:hidden@127.0.0.1:1/daogou"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "serve", "--port", "0",
+        cwd=home, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": ROOT, **environment},
+    )  # fmt: skip
+    _, error = await process.communicate()
+    assert process.returncode == 1
+    assert "连不上数据库" in error.decode()
+    assert not {"Traceback", "hidden"} & set(error.decode().split())
+
+
 async def test_a_wrong_configuration_is_said_in_words(home: Path) -> None:
     (home / "config.toml").write_text("[server]\nport = 'eighty'\n", encoding="utf-8")
     process = await asyncio.create_subprocess_exec(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from bot.delivery import TOO_LATE
 from bot.platforms.base import Rate, RateLimited, Refused, TryLater
 from bot.sending import TOO_MUCH
-from db import outbox
+from db import inbox, outbox
 from db.engine import Database
+from db.inbox import NewUpdate
 from db.models import Outbox
 from db.outbox import NewMessage
 from handlers.codec import dump_address, dump_part
@@ -19,7 +22,7 @@ from handlers.messages import Address, Text
 from handlers.router import Router
 from tests.fakes.platform import FakeBatching, FakePlatform
 from tests.pipeline import Pipeline
-from tests.rows import small_chain
+from tests.rows import NOW, small_chain
 
 
 class Office(Pipeline):
@@ -109,6 +112,21 @@ async def test_a_channel_that_is_not_open_here_keeps_its_rows_queued(database: D
     platform.is_ready = True
     await office.deliver()
     assert await office.ends() == {"a": ("sent", None)}
+
+
+async def test_a_clock_set_forward_makes_no_reply_too_old_and_a_push_late(office: Office) -> None:
+    """A reply must not be old; a push is for a time of day, which has passed then."""
+    await inbox.receive_many(office.database, [NewUpdate(1, "wecom", "m", "user:a", "{}", NOW)])
+    await office.push("a", "答复", inbox_id=1)
+    await office.push("b", "早安")
+    async with office.database.write() as session:
+        await session.execute(update(Outbox).values(expire_at=office.now + timedelta(hours=1)))
+    office.now += timedelta(hours=2)
+    deliverer = replace(office.deliverer, steady=lambda: NOW)
+    await deliverer.step()
+    await deliverer.pool.drain()
+    assert office.platform.sent == [("a", "答复")]
+    assert await office.ends() == {"a": ("sent", None), "b": ("expired", TOO_LATE)}
 
 
 async def test_a_platform_that_is_down_is_tried_for_half_an_hour_and_then_given_up(office: Office) -> None:

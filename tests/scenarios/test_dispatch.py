@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -44,6 +45,18 @@ class Plan:
 
 
 @dataclass
+class Long:
+    """Answers when it is let."""
+
+    may_end: asyncio.Event = field(default_factory=asyncio.Event)
+    intent: ClassVar[Intent] = Intent("faq", re.compile("久"))
+
+    async def __call__(self, turn: Turn) -> Reply:
+        await self.may_end.wait()
+        return Reply.say("faq", "终于")
+
+
+@dataclass
 class Broken:
     """Raises until `good` is set."""
 
@@ -60,8 +73,9 @@ class Stage(Pipeline):
     """The path over one database, with a handler that plans and one that breaks."""
 
     def __init__(self, database: Database, folder: Path) -> None:
-        self.plan, self.broken, self.platform = Plan(), Broken(), FakePlatform()
-        super().__init__(database, {(1, "wecom"): self.platform}, Router((self.plan, self.broken)), folder)
+        self.plan, self.broken, self.long, self.platform = Plan(), Broken(), Long(), FakePlatform()
+        router = Router((self.plan, self.broken, self.long))
+        super().__init__(database, {(1, "wecom"): self.platform}, router, folder)
 
     async def say(self, text: str, key: str = "m1", user: str = "manager1", press: Press | None = None) -> bool:
         address = Address("wecom", f"user:{user}", user)
@@ -160,6 +174,18 @@ async def test_a_handler_that_fails_is_tried_again_and_then_answered(stage: Stag
     await stage.run()
 
     assert stage.platform.sent == [("manager1", "好了")]
+
+
+async def test_work_under_way_is_not_taken_twice_by_its_own_process(stage: Stage) -> None:
+    """While the database is gone a lease cannot be lengthened; the process still knows what it is at."""
+    await stage.say("久")
+    assert await stage.dispatcher.step() == 1
+    stage.now += timedelta(minutes=5)
+    assert await stage.dispatcher.step() == 0
+    stage.long.may_end.set()
+    await stage.dispatcher.pool.drain()
+    await stage.run()
+    assert stage.platform.sent == [("manager1", "终于")]
 
 
 async def test_a_poison_message_ends_dead_with_its_reason_and_an_apology(stage: Stage) -> None:

@@ -127,6 +127,18 @@ async def test_an_attempt_of_the_same_process_that_was_overtaken_writes_nothing(
         await inbox.finish(session, second, "a", NOW)
 
 
+async def test_rows_two_workers_died_over_are_taken_one_at_a_time(chain: Database) -> None:
+    for name in "ab":
+        await receive(chain, name, f"user:{name}")
+    for number in range(2):
+        assert len(await inbox.claim(chain, "dying", NOW + number * LEASE)) == 2
+        assert await inbox.claim_suspect(chain, "dying", NOW + number * LEASE) == []
+    later = NOW + 2 * LEASE
+    assert await inbox.claim(chain, "next", later) == []
+    (first,) = await inbox.claim_suspect(chain, "next", later)
+    assert (first.update["text"], first.attempts) == ("a", 3)
+
+
 async def test_a_row_set_free_costs_no_attempt(chain: Database) -> None:
     await receive(chain, "m1")
     (row,) = await inbox.claim(chain, "a", NOW)

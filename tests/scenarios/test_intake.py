@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy import make_url, select
 from sqlalchemy.exc import IntegrityError
 
-from bot.intake import Intake
+from bot.intake import CannotKeep, Intake
 from bot.metrics import Metrics
 from db.engine import Database
 from db.inbox import NewUpdate, NotKept
 from db.models import Inbox
-from db.spool import Spool, SpoolFull
+from db.spool import Spool
 from tests.conftest import drop_mariadb, make_schema, new_mariadb
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.rows import NOW, small_chain
@@ -122,13 +122,24 @@ async def test_the_spool_survives_the_process(broken: tuple[Desk, TcpProxy], tmp
     assert await desk.kept() == ["m1"]
 
 
+async def test_two_processes_that_share_a_folder_bring_in_everything_once(desk: Desk, tmp_path: Path) -> None:
+    other = Desk(desk.database, tmp_path)
+    desk.spool.add([update("m1"), update("m2")])
+    other.spool.add([update("m3")])
+    assert await other.intake.drain() == 3
+    await desk.intake.drain()
+    assert (desk.spool.waiting, other.spool.waiting) == (0, 0)
+    await desk.intake.put(update("m4"))
+    assert await desk.kept() == ["m1", "m2", "m3", "m4"]
+
+
 async def test_a_full_spool_leaves_the_update_to_the_platform(broken: tuple[Desk, TcpProxy], tmp_path: Path) -> None:
     desk, proxy = broken
     small = Desk(desk.database, tmp_path / "small", max_rows=2)
     await proxy.refuse()
     await small.intake.put(update("m1"))
     await small.intake.put(update("m2"))
-    with pytest.raises(SpoolFull):
+    with pytest.raises(CannotKeep, match="SpoolFull"):
         await small.intake.put(update("m3"))
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from datetime import UTC, datetime, timedelta
+
+import time_machine
 
 from bot.metrics import Metrics
 from bot.platforms.base import Rate
@@ -26,6 +29,27 @@ async def test_a_window_moves() -> None:
     assert 0 < wait <= 1
     await asyncio.sleep(wait + 0.05)
     assert await limits.take([one]) == 0.0
+
+
+async def test_a_clock_that_is_set_back_stops_nobody() -> None:
+    limits, one = RateLimits(Metrics()), rate(2, 60)
+    await limits.take([one])
+    await limits.take([one])
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=1)):
+        assert await limits.take([one]) == 0.0
+
+
+async def test_no_wait_is_longer_than_the_window() -> None:
+    """Another replica's clock, or this one's before it was set, may have counted in the future."""
+    require_port("Redis", 6379)
+    limits, one = RateLimits(Metrics(), REDIS), rate(1, 2)
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1)):
+        assert await limits.take([one]) == 0.0
+    wait = await limits.take([one])
+    assert 0 < wait <= 2
+    await asyncio.sleep(wait + 0.5)
+    assert await limits.take([one]) == 0.0
+    await limits.close()
 
 
 async def test_replicas_count_together() -> None:

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from bot.platforms.base import CardRef, Receipt, Refused, SendError, TryLater
-from bot.platforms.wecom.answers import NoAnswer
+from bot.platforms.base import CardRef, Receipt, Refused, SendError, TryLater, Unknown
+from bot.platforms.wecom.answers import AnswerLost
 from bot.platforms.wecom.platform import WecomPlatform
 from handlers.messages import Address, Button, Card, Text
 from tests.fakes.wecom import DROP, HANG_UP, SEND_PATH, TOKEN_PATH, UPDATE_PATH, Clock, FakeWecom, settings
@@ -242,7 +242,7 @@ async def test_a_path_that_is_not_there_is_no_success(wecom: FakeWecom) -> None:
     platform = WecomPlatform(settings(f"{wecom.settings.base_url}/elsewhere"))
     error = await failure(platform)
     await platform.close()
-    assert (type(error), error.reason) == (NoAnswer, "企业微信的应答看不懂（HTTP 404）")
+    assert (type(error), error.reason) == (AnswerLost, "企业微信的应答看不懂（HTTP 404）")
 
 
 @pytest.mark.parametrize(
@@ -270,6 +270,15 @@ async def test_the_same_answer_to_a_second_question_arrives_again(platform: Weco
     """The duplicate check would drop it: two deliveries with different keys are not a repeated attempt."""
     await platform.send(BOSS, HELLO, key="reply:1:0")
     await platform.send(BOSS, HELLO, key="reply:2:0")
+    assert wecom.screen("boss") == [HELLO, HELLO]
+
+
+async def test_a_second_answer_whose_fate_is_unknown_is_not_repeated(platform: WecomPlatform, wecom: FakeWecom) -> None:
+    """The duplicate check is off for it, so nothing would drop the double."""
+    await platform.send(BOSS, HELLO, key="reply:1:0")
+    wecom.fail[SEND_PATH].append(DROP)
+    with pytest.raises(Unknown):
+        await platform.send(BOSS, HELLO, key="reply:2:0")
     assert wecom.screen("boss") == [HELLO, HELLO]
 
 

@@ -14,7 +14,8 @@ from bot.platforms.base import RateLimited, Refused, SendError, TryLater
 
 OK = 0
 TOKEN_REFUSED = frozenset({40014, 42001})
-ACCOUNT_WRONG = frozenset({40001, 40013, 40091})
+# Nothing gets better before somebody looks: secret, corp, agent, trusted addresses, an app that is switched off.
+ACCOUNT_WRONG = frozenset({40001, 40013, 40056, 40091, 48002, 50003, 60020})
 CARD_EXISTS = 42014
 CODE_SPENT = frozenset({42016, 42022})
 MEDIA_GONE = 40007
@@ -89,6 +90,10 @@ REFUSED: Mapping[int, str] = {
 }
 
 
+class AnswerLost(TryLater):
+    """The call went out and its answer did not come, or could not be read: it may have been done."""
+
+
 class CardExists(Refused):
     """A card with this task id was sent before."""
 
@@ -103,10 +108,6 @@ class MediaGone(Refused):
 
 class NoSuchMember(Refused):
     """Nobody of the corp has this user id or mobile number."""
-
-
-class NoAnswer(TryLater):
-    """The call went out and no readable answer came: it may have been done."""
 
 
 class TokenRefused(TryLater):

@@ -21,12 +21,12 @@ from bot.platforms.wecom.client import WecomApi
 from bot.platforms.wecom.contacts import Contacts
 from bot.platforms.wecom.crypto import Envelope
 from bot.platforms.wecom.decode import PLATFORM, decode
-from bot.platforms.wecom.delivered import Delivered, OwnDelivered, SharedDelivered
+from bot.platforms.wecom.delivered import Delivered
 from bot.platforms.wecom.outcome import Outcome, recipients
 from bot.platforms.wecom.sender import DUPLICATE_CHECK_SECONDS, Sender
 from bot.platforms.wecom.uploads import Upload, Uploads
 from bot.platforms.wecom.wire import Wire, new_http
-from db.outbox import sent_since
+from db.outbox import sent_lately
 from handlers.codec import dump_part
 from handlers.messages import Address, Card, Part, Update
 
@@ -73,9 +73,7 @@ class WecomPlatform(PlainChannel):
         self._contacts = Contacts(self._api, clock)
         # Every app of the corp may use what one of them uploaded (doc 90253).
         uploads = Uploads(self._upload, f"wecom:{settings.corp_id}", services.media if services else None)
-        delivered: Delivered = OwnDelivered(DUPLICATE_CHECK_SECONDS, clock)
-        if services:
-            delivered = SharedDelivered(services, PLATFORM, DUPLICATE_CHECK_SECONDS)
+        delivered = Delivered(DUPLICATE_CHECK_SECONDS, clock, services)
         self._sender = Sender(self._api, settings.agent_id, uploads, delivered, pictures)
 
     def open_callback(self, query: Mapping[str, str], body: bytes, now: float) -> bytes:
@@ -224,9 +222,9 @@ class WecomPlatform(PlainChannel):
 
 async def _given_before(services: Services, part: Part, address: Address, key: str) -> bool:
     """Whether another row gave this chat the same part within the time of the duplicate check."""
-    chat = (services.tenant_id, PLATFORM, address.conversation)
-    sent = await sent_since(services.database, chat, services.clock() - timedelta(seconds=DUPLICATE_CHECK_SECONDS))
-    return any(one.message == dump_part(part) and one.key != key for one in sent)
+    since = services.clock() - timedelta(seconds=DUPLICATE_CHECK_SECONDS)
+    sent = await sent_lately(services.database, services.tenant_id, PLATFORM, [address.conversation], since)
+    return any(one.message == dump_part(part) and one.dedupe_key != key for one in sent)
 
 
 def _shown(content: Card, card: CardRef) -> dict[str, Any]:

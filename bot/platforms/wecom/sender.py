@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.cards.picture import TablePictures
 from bot.platforms.base import Receipt, SendError, Unknown
-from bot.platforms.wecom.answers import MediaGone, NoAnswer
+from bot.platforms.wecom.answers import AnswerLost, MediaGone
 from bot.platforms.wecom.client import WecomApi
 from bot.platforms.wecom.delivered import Delivered
 from bot.platforms.wecom.outcome import Outcome
@@ -47,9 +47,10 @@ class Sender:
             upload = await self._complete(payload)
         except SendError as error:
             return {one.user_id: error for one in addresses}
-        again = [one for one in addresses if await self._delivered.for_another(one.user_id, payload, key)]
+        again = await self._delivered.again([one.user_id for one in addresses], payload, key)
         found: dict[str, Receipt | SendError] = {}
-        for group in ([one for one in addresses if one not in again], again):
+        for repeated in (False, True):
+            group = [one for one in addresses if (one.user_id in again) is repeated]
             if group:
                 found |= await self._send_to_all(group, payload, key, upload)
         return found
@@ -87,7 +88,7 @@ class Sender:
         return await self._post_once(users, payload, key)
 
     async def _post_once(self, users: Sequence[str], message: Mapping[str, Any], key: str) -> Outcome:
-        repeated = any([await self._delivered.for_another(user, message, key) for user in users])
+        repeated = bool(await self._delivered.again(users, message, key))
         body = {
             "touser": "|".join(users),
             "agentid": self._agent_id,
@@ -97,8 +98,8 @@ class Sender:
         }
         try:
             outcome = Outcome.of(await self._api.send(body))
-        except NoAnswer as error:
-            if repeated:  # without the check a second attempt could be shown twice
+        except AnswerLost as error:
+            if repeated:  # nothing would drop the double
                 raise Unknown(error.reason) from error
             raise
         self._delivered.remember(users, message, key)

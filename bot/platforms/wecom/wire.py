@@ -6,6 +6,7 @@ to stay above INFO.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ import httpx
 import structlog
 
 from bot.platforms.base import Refused, SendError, TryLater, Unknown
-from bot.platforms.wecom.answers import ACCOUNT_WRONG, OK, Answer, NoAnswer, error_of
+from bot.platforms.wecom.answers import ACCOUNT_WRONG, OK, Answer, AnswerLost, error_of
 
 log = structlog.get_logger()
 
@@ -22,6 +23,7 @@ TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 # Twenty megabytes at the speed of a shop's line, and WeCom's look at them.
 UPLOAD_TIMEOUT = httpx.Timeout(60.0, connect=3.0)
 AGAIN_SOON = 5.0
+TOLD_SECONDS = 600.0
 AGAIN_AFTER_BAD_ANSWER = 15.0
 
 NOT_REACHED = "连不上企业微信"
@@ -64,7 +66,7 @@ def not_counted() -> None:
 class Wire:
     """Sends calls to one address; `counted` hears of each.
 
-    A call without a readable answer may have been done all the same: `TryLater` where it is `repeatable` without
+    A call without a readable answer may have been done all the same: `AnswerLost` where it is `repeatable` without
     harm, else `Unknown`.
     """
 
@@ -80,6 +82,7 @@ class Wire:
         self._http = http
         self._counted = counted
         self._repeatable = repeatable
+        self._told: dict[int, float] = {}
 
     async def answer(self, call: Call) -> Answer:
         """Return the answer of a call that succeeded, else raise the `SendError` its errcode stands for."""
@@ -89,7 +92,7 @@ class Wire:
                 log.error("wecom.body_partly_ignored", path=call.path, hint=answer.hint)
             return answer
         error = error_of(answer.code)
-        _log_error(error, call.path, answer)
+        self._report(error, call.path, answer)
         raise error
 
     async def _response(self, call: Call) -> httpx.Response:
@@ -114,8 +117,25 @@ class Wire:
         log.warning("wecom.bad_answer", path=path, status=response.status_code)
         raise self._lost(f"{BAD_ANSWER}（HTTP {response.status_code}）", AGAIN_AFTER_BAD_ANSWER)
 
+    def _report(self, error: SendError, path: str, answer: Answer) -> None:
+        """Log what was answered; what only a person can mend is said once and not with every message."""
+        if answer.code in ACCOUNT_WRONG:
+            if self._may_tell(answer.code):
+                log.error("wecom.account_wrong", path=path, errcode=answer.code, hint=answer.hint)
+        elif isinstance(error, Refused):
+            log.warning("wecom.refused", path=path, errcode=answer.code, hint=answer.hint)
+        else:
+            log.info("wecom.try_later", path=path, errcode=answer.code, hint=answer.hint)
+
+    def _may_tell(self, code: int) -> bool:
+        now = time.monotonic()
+        if now < self._told.get(code, 0.0):
+            return False
+        self._told[code] = now + TOLD_SECONDS
+        return True
+
     def _lost(self, reason: str, after: float) -> SendError:
-        return NoAnswer(reason, after) if self._repeatable else Unknown(reason)
+        return AnswerLost(reason, after) if self._repeatable else Unknown(reason)
 
 
 def _arguments(call: Call) -> dict[str, Any]:
@@ -127,12 +147,3 @@ def _arguments(call: Call) -> dict[str, Any]:
         given["files"] = {"media": (call.file.name, call.file.data)}
         given["timeout"] = UPLOAD_TIMEOUT
     return given
-
-
-def _log_error(error: SendError, path: str, answer: Answer) -> None:
-    if answer.code in ACCOUNT_WRONG:
-        log.error("wecom.account_wrong", path=path, errcode=answer.code, hint=answer.hint)
-    elif isinstance(error, Refused):
-        log.warning("wecom.refused", path=path, errcode=answer.code, hint=answer.hint)
-    else:
-        log.info("wecom.try_later", path=path, errcode=answer.code, hint=answer.hint)
