@@ -106,6 +106,12 @@ def test_what_lay_somewhere_for_half_an_hour_is_stale_and_has_no_words() -> None
     assert soon.kind == "text"
 
 
+def test_a_clock_that_is_ahead_makes_no_message_stale() -> None:
+    ahead = NOW + timedelta(hours=1)
+    update = decode_message(recorded("message__text"), "acme", ahead, surely=NOW)
+    assert (update.kind, update.received_at) == ("text", ahead)
+
+
 @pytest.mark.parametrize("created_at", [None, "", "soon", -1, 10**40, {}, True])
 def test_a_message_whose_age_is_not_known_is_taken(created_at: Any) -> None:
     assert decoded("message__text", createAt=created_at).kind == "text"

@@ -46,17 +46,20 @@ def is_over_quota(data: Any) -> bool:
     return OVER_QUOTA in (str(data.get("errorCode", "")), str(data.get("errCode", "")))
 
 
-def decode_message(data: Any, tenant: str, received_at: datetime, seal: Seal = str) -> Update:
+def decode_message(
+    data: Any, tenant: str, received_at: datetime, seal: Seal = str, surely: datetime | None = None
+) -> Update:
     """Return what a person wrote to the robot; `Undecodable` when it has no id.
 
     The same message may come twice under two frame ids, and two robots in one group get the same `msgId`: the key
-    is `msgId` together with the robot. One from more than half an hour ago is kind "other" with the note "stale".
+    is `msgId` together with the robot. One from more than half an hour ago is kind "other" with the note "stale";
+    `surely` is the moment its age is told by, where `received_at` may be ahead.
     `seal` makes the session webhook unreadable, with which anybody could write into the conversation.
     """
     raw = required_object(data, "data")
     robot = text_of(raw, "robotCode") or text_of(raw, "chatbotUserId")
     address = _message_address(raw, seal)
-    content = _content(raw, address, received_at)
+    content = _content(raw, address, surely or received_at)
     return Update(
         tenant,
         _key("msg", robot, required_text(raw, "msgId")),
@@ -95,16 +98,16 @@ def one_to_one(user_id: str) -> str:
     return f"user:{user_id.casefold()}"
 
 
-def _content(raw: Raw, address: Address, received_at: datetime) -> Content:
+def _content(raw: Raw, address: Address, now: datetime) -> Content:
     if not address.user_id:
         return Content("other", note=OUTSIDER)
-    if _is_stale(text_of(raw, "createAt"), received_at):
+    if _is_stale(text_of(raw, "createAt"), now):
         return Content("other", note=STALE)
     return content_of(raw, in_group=address.group)
 
 
-def _is_stale(created_ms: str, received_at: datetime) -> bool:
-    return bool(MILLISECONDS.fullmatch(created_ms)) and received_at.timestamp() - int(created_ms) / 1000 > STALE_SECONDS
+def _is_stale(created_ms: str, now: datetime) -> bool:
+    return bool(MILLISECONDS.fullmatch(created_ms)) and now.timestamp() - int(created_ms) / 1000 > STALE_SECONDS
 
 
 def _message_address(raw: Raw, seal: Seal) -> Address:
