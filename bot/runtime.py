@@ -6,6 +6,7 @@ created at import; what is expensive (the LLM library, the vector index) is load
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import uuid
@@ -130,6 +131,10 @@ class Runtime:
             tenant=key,
         )
 
+    async def write_counts(self) -> None:
+        """Write what was counted since the last time; while the database is gone it is kept."""
+        await asyncio.gather(self.usage.flush(), self.reached.flush())
+
     def router_of(self, tenant_id: int) -> Router:
         """Return the router of a tenant by its row id."""
         return next(parts.router for parts in self.tenants.values() if parts.tenant_id == tenant_id)
@@ -173,8 +178,7 @@ async def open_runtime(
             usage=UsageCounter(database, clock),
             reached=Reached(database, clock),
         )
-        stack.push_async_callback(within, CLOSE_SECONDS, runtime.usage.flush, "usage")
-        stack.push_async_callback(within, CLOSE_SECONDS, runtime.reached.flush, "reached")
+        stack.push_async_callback(within, CLOSE_SECONDS, runtime.write_counts, "counts")
         await _ensure_tenants(runtime)
         await _wire_tenants(runtime, crm, own_handlers)
         yield runtime
