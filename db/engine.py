@@ -11,21 +11,15 @@ Bound values are hidden in errors: they are what people wrote, and errors are lo
 from __future__ import annotations
 
 import socket
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.ext.asyncio import (
-    AsyncConnection,
-    AsyncEngine,
-    AsyncSession,
-    async_sessionmaker,
-    create_async_engine,
-)
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from db.at_once import AtOnce, ServerAtOnce, SqliteAtOnce
 
 WRITE_WAIT_SECONDS = 30
 BUSY_TIMEOUT_MS = 5000
@@ -44,6 +38,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         engines = _sqlite_engines(self.url) if self.is_sqlite else _server_engines(self.url)
         self.reader, self.writer, self._committing = engines
+        self._at_once: AtOnce = SqliteAtOnce(self.writer) if self.is_sqlite else ServerAtOnce(self._committing)
         self._read = async_sessionmaker(self.reader, expire_on_commit=False)
         self._write = async_sessionmaker(self.writer, expire_on_commit=False)
 
@@ -62,27 +57,15 @@ class Database:
     async def write_at_once(self, sql: str, values: tuple[Any, ...]) -> int:
         """Run one statement in the driver's own words, a transaction of its own; return how many rows it changed.
 
-        A statement outside a transaction commits by itself, and every way to the driver's thread or to the server
-        that is saved counts. A connection that was closed meanwhile is opened again, once.
+        A connection that was closed meanwhile is opened again, once. `DBAPIError` when the statement fails.
         """
-        if self.is_sqlite:
-            async with self._committing.connect() as connection:
-                return await _at_once(connection, sql, values)
-        try:
-            return await self._commit(sql, values)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            return await self._commit(sql, values)
+        return await self._at_once.run(sql, values)
 
     async def close(self) -> None:
         """Give every connection back."""
+        await self._at_once.close()
         for engine in (self.writer, self.reader, self._committing):
             await engine.dispose()
-
-    async def _commit(self, sql: str, values: tuple[Any, ...]) -> int:
-        async with self._committing.connect() as connection:
-            return int((await connection.exec_driver_sql(sql, values)).rowcount)
 
 
 def _server_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
@@ -146,15 +129,3 @@ def _set_up_sqlite(engine: AsyncEngine, begin: str) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Any) -> None:
         connection.exec_driver_sql(begin)
-
-
-async def _at_once(connection: AsyncConnection, sql: str, values: tuple[Any, ...]) -> int:
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    try:
-        before = driver.total_changes
-        await driver.execute_fetchall(sql, values)
-    except sqlite3.IntegrityError as error:
-        raise IntegrityError(sql, None, error, hide_parameters=True) from error
-    except sqlite3.Error as error:
-        raise OperationalError(sql, None, error, hide_parameters=True) from error
-    return int(driver.total_changes - before)

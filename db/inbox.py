@@ -31,7 +31,6 @@ MAX_ATTEMPTS = 5
 # Once may be chance: a process that was killed. Twice makes a row a suspect.
 SUSPECT_ATTEMPTS = 2
 ERROR_CHARS = 500
-INSTANT = "%Y-%m-%d %H:%M:%S.%f"
 COLUMNS = (
     "tenant_id",
     "platform",
@@ -39,8 +38,6 @@ COLUMNS = (
     "conversation_key",
     "update",
     "received_at",
-    "status",
-    "attempts",
 )
 
 
@@ -65,8 +62,8 @@ class NewUpdate:
 
     def as_values(self) -> tuple[Any, ...]:
         """Return the values of `COLUMNS` of a new row, as both engines' drivers take them."""
-        moment = self.received_at.astimezone(UTC).strftime(INSTANT)
-        return self.tenant_id, self.platform, self.dedupe_key, self.conversation_key, self.update, moment, "new", 0
+        moment = self.received_at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        return self.tenant_id, self.platform, self.dedupe_key, self.conversation_key, self.update, moment
 
     @property
     def key(self) -> tuple[int, str, str]:
@@ -111,8 +108,8 @@ def _insert(sqlite: bool, rows: int) -> str:
     Written out, because SQLAlchemy would compile it anew for every batch.
     """
     quote, mark, ignore = ('"', "?", "OR IGNORE") if sqlite else ("`", "%s", "IGNORE")
-    columns = ", ".join(f"{quote}{name}{quote}" for name in COLUMNS)
-    row = f"({', '.join([mark] * len(COLUMNS))})"
+    columns = ", ".join(f"{quote}{name}{quote}" for name in (*COLUMNS, "status", "attempts"))
+    row = f"({', '.join([mark] * len(COLUMNS))}, 'new', 0)"
     return f"INSERT {ignore} INTO inbox ({columns}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own words
 
 

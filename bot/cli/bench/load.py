@@ -86,16 +86,15 @@ async def as_fast_as_possible(
 ) -> Figures:
     """Let every connection ask again as soon as it is answered."""
     waits: list[float] = []
-    started = time.perf_counter()
-    ends = started + seconds
 
-    async def ask_on(connection: Connection) -> None:
+    async def ask_on(connection: Connection, ends: float) -> None:
         while (asked := time.perf_counter()) < ends:
             await connection.ask(next_request())
             waits.append(time.perf_counter() - asked)
 
     with _no_garbage_collected():
-        await asyncio.gather(*map(ask_on, connections))
+        started = time.perf_counter()
+        await asyncio.gather(*(ask_on(connection, started + seconds) for connection in connections))
     return Figures.of(time.perf_counter() - started, waits)
 
 
@@ -107,7 +106,6 @@ async def at_a_rate(
     free: asyncio.Queue[Connection] = asyncio.Queue()
     for connection in connections:
         free.put_nowait(connection)
-    started = time.perf_counter()
 
     async def ask_one(due: float) -> None:
         connection = await free.get()
@@ -116,13 +114,13 @@ async def at_a_rate(
         free.put_nowait(connection)
 
     with _no_garbage_collected():
-        asked = []
-        for number in range(int(seconds * per_second)):
-            due = started + number / per_second
-            if (left := due - time.perf_counter()) > 0:
-                await asyncio.sleep(left)
-            asked.append(asyncio.create_task(ask_one(due)))
-        await asyncio.gather(*asked)
+        started = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for number in range(int(seconds * per_second)):
+                due = started + number / per_second
+                if (left := due - time.perf_counter()) > 0:
+                    await asyncio.sleep(left)
+                group.create_task(ask_one(due))
     return Figures.of(time.perf_counter() - started, waits)
 
 
