@@ -1,6 +1,6 @@
 # make demo   set everything up on a fresh machine and serve the sandbox
 # make test   set everything up and pass the whole suite
-# make bench  print figures (start-up, memory, the sample questions)
+# make bench  print figures (start-up, memory, the sample questions, callbacks a second)
 
 PY := .venv/bin/python
 PORT ?= 8080
@@ -22,6 +22,7 @@ lint: .venv/.ready-dev
 bench: .venv/.ready
 	@$(PY) -m bot bench start
 	@$(PY) -m bot bench ask
+	@$(PY) -m bot bench wire --seconds 3
 
 clean:
 	rm -rf .venv var

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 BellName = Literal["inbox", "outbox"]
 TASK = "daogou.ring"
 CARRY_SECONDS = 2.0
-GAP_SECONDS = 0.01
+GAP_SECONDS = 0.02
 # RabbitMQ drops the queue of an installation that has not listened for a week.
 FORGOTTEN_MS = 7 * 24 * 3600 * 1000
 STARTUP_PAUSE, LONGEST_PAUSE = 1.0, 30.0
