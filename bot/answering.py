@@ -17,7 +17,7 @@ from db.inbox import ClaimedUpdate
 from db.models import Tenant
 from handlers.clock import business_now, zone_of
 from handlers.codec import load_address
-from handlers.messages import STALE, Reply, Update
+from handlers.messages import OVER_QUOTA, STALE, Reply, Update
 from handlers.router import Router
 from handlers.turn import Person, PressedCard, Turn
 
@@ -32,6 +32,8 @@ OUTSIDER = "您好，我只为本企业的同事服务。"
 ONLY_TEXT = "我现在只看得懂文字和按钮。请把想问的打成一句话发给我。"
 WELCOME = "您好，{name}。发「/帮助」看看我能做什么。"
 TOO_OLD = "平台送来时已经超过 30 分钟，没有回答"
+NO_CONTENTS = "企业本月的额度用完了，平台送来的消息没有内容，没法回答"
+UNANSWERED = {STALE: TOO_OLD, OVER_QUOTA: NO_CONTENTS}
 INTENT_NONE = "help"
 GREETED = frozenset({"subscribe"})
 # Words that say nothing without the message they quote.
@@ -59,8 +61,8 @@ class Answerer:
 
     async def answer(self, row: ClaimedUpdate, update: Update) -> Answered:
         """Return what is to be said and remembered."""
-        if update.note == STALE:
-            return Answered(update, Reply(INTENT_NONE), failure=TOO_OLD)
+        if update.kind == "other" and update.note in UNANSWERED:
+            return Answered(update, Reply(INTENT_NONE), failure=UNANSWERED[update.note])
         person = await self.identities.person(row.tenant_id, update.address)
         if update.kind == "feedback":
             return Answered(update, Reply(INTENT_NONE), person)

@@ -16,8 +16,10 @@ UpdateKind = Literal["text", "press", "enter", "media", "feedback", "other"]
 AttachmentKind = Literal["image", "voice", "video", "file", "location", "link"]
 Verdict = Literal["good", "bad", "withdrawn"]
 
-# The note of an update (kind "other") that came too late to be answered: kept, and answered with nothing.
+# Notes of updates (kind "other") that are kept and answered with nothing: one that came too late, and one that came
+# without its contents because the organisation's quota at the platform is spent.
 STALE = "stale"
+OVER_QUOTA = "over_quota"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -20,6 +21,7 @@ from aiohttp import web
 from pydantic import SecretStr
 from sqlalchemy import select
 
+from bot.answering import NO_CONTENTS
 from bot.config import DatabaseSettings, KnowledgeSettings, ScheduleSettings, ServerSettings, Settings, TenantSettings
 from bot.platforms.dingtalk.arrivals import PRESS_TAKEN
 from bot.platforms.dingtalk.verify import card_secret
@@ -43,6 +45,15 @@ class Server:
     async def inbox(self) -> list[Inbox]:
         async with self.app[RUNTIME].database.read() as session:
             return list(await session.scalars(select(Inbox).order_by(Inbox.id)))
+
+    async def ended(self) -> Inbox:
+        """Return the first row once nobody works on it any more."""
+        async with asyncio.timeout(10):
+            while True:
+                row = (await self.inbox())[0]
+                if row.status in {"done", "dead"}:
+                    return row
+                await asyncio.sleep(0.02)
 
     async def post(self, path: str, body: bytes, **headers: str) -> int:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -209,7 +220,9 @@ async def test_over_quota_is_taken_and_not_answered(dingtalk: FakeDingtalk, serv
     await until(lambda: bool(dingtalk.cloud.cards.routes))
     dingtalk.cloud.door.quota_spent = True
     assert await dingtalk.cloud.say("hq1", QUESTION) == {"msgtype": "empty"}
-    assert await server.inbox() == []
+    row = await server.ended()
+    assert (row.status, row.error) == ("dead", NO_CONTENTS)
+    assert dingtalk.screen("hq1") == []
 
 
 async def test_a_registration_that_is_refused_says_how_to_mend_it(

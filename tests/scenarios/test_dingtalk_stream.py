@@ -304,9 +304,7 @@ async def test_stop_gives_up_a_commit_that_never_ends(dingtalk: FakeDingtalk, in
     assert inbox.texts == []
 
 
-async def test_a_message_over_quota_is_acknowledged_counted_and_not_handled(
-    dingtalk: FakeDingtalk, inbox: Inbox
-) -> None:
+async def test_a_message_over_quota_is_acknowledged_counted_and_kept(dingtalk: FakeDingtalk, inbox: Inbox) -> None:
     spent = {"errorCode": 20001, "errorMessage": "quota", "msgtype": "text", "msgId": "m", "senderStaffId": "u1"}
     async with streaming(dingtalk, inbox) as stream:
         await dingtalk.connected()
@@ -315,7 +313,7 @@ async def test_a_message_over_quota_is_acknowledged_counted_and_not_handled(
         acks.append(await dingtalk.cloud.push(PRESS_TOPIC, {"errCode": 20001, "errMsg": "quota"}))
         assert stream.status.over_quota == 3
     assert [ack["code"] for ack in acks] == [200, 200, 200]
-    assert inbox.deliveries == 0
+    assert [(update.kind, update.note, update.text) for update in inbox.updates] == [("other", "over_quota", "")] * 2
 
 
 async def test_what_arrives_is_counted_and_its_webhook_sealed(

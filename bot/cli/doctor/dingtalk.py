@@ -133,6 +133,9 @@ def _published(subject: Subject, arrivals: Arrivals) -> Iterator[Finding]:
     if arrivals.stale:
         detail = f"最近 {arrivals.recent} 条里有 {arrivals.stale} 条到的时候已经过了半小时，没有回答"
         yield subject.warn("dingtalk.stale", LATE, detail, "服务停过就是正常的；没有停过就看上面的「时钟」和网络")
+    if arrivals.over_quota:
+        detail = f"最近 {arrivals.recent} 条里有 {arrivals.over_quota} 条到的时候没有内容：企业的额度用完了，没有回答"
+        yield subject.warn("dingtalk.over_quota", QUOTA, detail, quota_spent(subject).fix)
 
 
 def _quota(subject: Subject, settings: DingtalkSettings, used: int) -> Finding:

@@ -25,7 +25,7 @@ from db.models import (
     Tenant,
     Usage,
 )
-from handlers.messages import STALE
+from handlers.messages import OVER_QUOTA, STALE
 
 RECENT_UPDATES = 50
 # What is picked up at once where somebody works.
@@ -70,6 +70,7 @@ class Arrivals:
     recent: int = 0
     outsiders: int = 0
     stale: int = 0
+    over_quota: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ async def _arrivals(session: AsyncSession, tenant_id: int, platform: str) -> Arr
         .limit(RECENT_UPDATES)
     )
     notes = Counter(_note(update) for update in await session.scalars(query))
-    return Arrivals(notes.total(), notes[OUTSIDER], notes[STALE])
+    return Arrivals(notes.total(), notes[OUTSIDER], notes[STALE], notes[OVER_QUOTA])
 
 
 def _note(update: Any) -> str:

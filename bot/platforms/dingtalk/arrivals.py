@@ -14,7 +14,7 @@ import structlog
 from bot.platforms.dingtalk.decode import OUTSIDER, PLATFORM, decode_message, decode_press, is_over_quota
 from bot.platforms.dingtalk.raw import Undecodable
 from bot.platforms.services import Services
-from handlers.messages import STALE, Update
+from handlers.messages import OVER_QUOTA, STALE, Update
 
 log = structlog.get_logger()
 
@@ -60,8 +60,7 @@ class Arrivals:
         if is_over_quota(data):
             self.over_quota += 1
             self._log.error("dingtalk.quota_spent", count=self.over_quota)
-            return
-        if self._services is not None:
+        elif self._services is not None:
             self._services.count(PLATFORM, "received")
         try:
             update = decode()
@@ -70,7 +69,7 @@ class Arrivals:
             return
         new = await self._receive(update)
         self._log.info("dingtalk.received", kind=update.kind, new=new)
-        if update.kind == "other":
+        if update.kind == "other" and update.note != OVER_QUOTA:
             self._tell_of(update)
 
     def _tell_of(self, update: Update) -> None:

@@ -25,10 +25,10 @@ from bot.platforms.dingtalk.raw import (
     required_text,
     text_of,
 )
-from handlers.messages import STALE, Address, Press, Update
+from handlers.messages import OVER_QUOTA, STALE, Address, Press, Update
 
 PLATFORM = "dingtalk"
-OVER_QUOTA = "20001"
+QUOTA_SPENT = "20001"
 GROUP = "2"
 KEY_CHARS = 191
 MILLISECONDS = re.compile(r"[0-9]{10,16}")
@@ -43,7 +43,7 @@ def is_over_quota(data: Any) -> bool:
     """Tell whether this is what arrives without contents once the month's quota is spent; events name it `errCode`."""
     if not isinstance(data, Mapping):
         return False
-    return OVER_QUOTA in (str(data.get("errorCode", "")), str(data.get("errCode", "")))
+    return QUOTA_SPENT in (str(data.get("errorCode", "")), str(data.get("errCode", "")))
 
 
 def decode_message(
@@ -53,7 +53,8 @@ def decode_message(
 
     The same message may come twice under two frame ids, and two robots in one group get the same `msgId`: the key
     is `msgId` together with the robot. One from more than half an hour ago is kind "other" with the note "stale";
-    `surely` is the moment its age is told by, where `received_at` may be ahead.
+    `surely` is the moment its age is told by, where `received_at` may be ahead. One without contents, because the
+    quota is spent, is kind "other" with the note "over_quota".
     `seal` makes the session webhook unreadable, with which anybody could write into the conversation.
     """
     raw = required_object(data, "data")
@@ -99,6 +100,8 @@ def one_to_one(user_id: str) -> str:
 
 
 def _content(raw: Raw, address: Address, now: datetime) -> Content:
+    if is_over_quota(raw):
+        return Content("other", note=OVER_QUOTA)
     if not address.user_id:
         return Content("other", note=OUTSIDER)
     if _is_stale(text_of(raw, "createAt"), now):

@@ -173,7 +173,7 @@ async def outbox(database: Database, platform: str, key: str, chat: str, **value
 
 async def test_what_the_rows_say(migrated: Database) -> None:
     await small_chain(migrated)
-    await receive_many(migrated, [update(1, "outsider", NOW), update(2, "stale", NOW), update(3, "", NOW)])
+    await receive_many(migrated, [update(1, "outsider", NOW), update(2, "stale", NOW), update(3, "over_quota", NOW)])
     await outbox(migrated, "wecom_group", "a", "店长群", status="failed", error="…（93000）")
     await outbox(migrated, "wecom_group", "b", "店长群", status="sent", sent_at=NOW)
     await outbox(migrated, "wecom", "c", "user:a", status="unknown")
@@ -186,7 +186,7 @@ async def test_what_the_rows_say(migrated: Database) -> None:
     await hold(migrated, "aibot:1", "one", NOW, timedelta(seconds=30))
     facts = await read_facts(migrated, NOW + timedelta(minutes=6), "2026-11")
     tenant = facts.tenants["demo"]
-    assert tenant.dingtalk == Arrivals(recent=3, outsiders=1, stale=1)
+    assert tenant.dingtalk == Arrivals(recent=3, outsiders=1, stale=1, over_quota=1)
     assert tenant.groups == {("wecom_group", "店长群"): Sent("sent", NOW, "")}
     assert tenant.used == {("dingtalk", "calls"): 7}
     assert (tenant.staff, len(tenant.bound["wecom"])) == (3, 3)

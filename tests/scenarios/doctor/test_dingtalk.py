@@ -226,6 +226,12 @@ async def test_messages_that_came_late(dingtalk: FakeDingtalk) -> None:
     assert findings["dingtalk.stale"].state == "warn"
 
 
+async def test_messages_that_came_without_contents(dingtalk: FakeDingtalk) -> None:
+    findings = found(await look(dingtalk, tenant_facts(dingtalk=Arrivals(recent=5, over_quota=2))))
+    assert findings["dingtalk.over_quota"].state == "warn"
+    assert "2 条到的时候没有内容" in findings["dingtalk.over_quota"].detail
+
+
 async def test_the_address_book(dingtalk: FakeDingtalk) -> None:
     bound = tenant_facts({"dingtalk": ["u1", "u2", "left"]})
     assert "left" in found(await look(dingtalk, bound))["dingtalk.visible_range"].detail
