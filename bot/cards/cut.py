@@ -29,6 +29,9 @@ ENDS = (LINE_END, SENTENCE_END, CLAUSE_END, WORD_END)
 # Between two pieces: line ends with the blank lines after them, but not the indent of what follows; else spaces.
 GAP = re.compile(r"(?:[^\S\n]*\n)+|[^\S\n]*")
 
+# What leads to something that is gone: a bullet without its words, a comma.
+HANGING = " \t\n\r\u3000·•，、："
+
 # Room for one character, however a measure counts it, and the marks around it.
 LEAST = 8
 
@@ -65,7 +68,7 @@ def cut_chars_and_bytes(text: str, max_chars: int, max_bytes: int) -> list[str]:
 
 def shorten(text: str, limit: int) -> str:
     """Return the text in at most `limit` characters, with an ellipsis where something is gone."""
-    return text if len(text) <= limit else text[: boundary(text, max(limit - 1, 0))].rstrip() + ELLIPSIS
+    return text if len(text) <= limit else text[: boundary(text, max(limit - 1, 0))].rstrip(HANGING) + ELLIPSIS
 
 
 def _cut(text: str, limits: Sequence[Limit]) -> list[str]:

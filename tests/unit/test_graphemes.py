@@ -57,6 +57,8 @@ def test_boundaries_are_where_graphemes_end(text: str, at: int) -> None:
         ("王女士 生日", 5, "王女士…"),
         ("👨‍👩‍👧‍👦！", 3, "…"),
         ("甲乙", 1, "…"),
+        ("· 让利 280\n· 每人一次", 10, "· 让利 280…"),
+        ("一件、两件、三件", 7, "一件、两件…"),
     ],
 )
 def test_a_text_is_shortened_between_characters(text: str, limit: int, short: str) -> None:
