@@ -228,7 +228,7 @@ WORDS = (
 
 
 @given(st.lists(st.sampled_from(WORDS.split()), max_size=25), st.sampled_from(["mysql", "sqlite"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_text_breaks_the_guard(words: list[str], dialect: str) -> None:
     verdict = check(" ".join(words), dialect)
     assert verdict.passed != bool(verdict.reason)
