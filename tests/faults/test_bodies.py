@@ -65,7 +65,8 @@ BAD: dict[str, Bad] = {
     "a path of no encoding": Bad(path="/wecom/%ff%fe/app", statuses=(400, 404)),
     "a length that lies": Bad(b"short", {"Content-Length": "100"}, statuses=(408,)),
     "no number for a length": Bad(b"", {"Content-Length": "ten"}),
-    "chunks of no size": Bad(b"zz\r\n", CHUNKED),
+    # Arriving with the head, aiohttp refuses it as no HTTP; arriving after it, what was promised never comes.
+    "chunks of no size": Bad(b"zz\r\n", CHUNKED, statuses=(400, 408)),
     "twice as long as it says": Bad(b"<xml/>", {"Content-Length": "3"}),
     "an endless header": Bad(headers={"X-Long": "x" * 100_000}),
     "deep JSON": Bad(b"[" * 60_000, path="/api/chat", statuses=(401,)),
