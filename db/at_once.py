@@ -1,7 +1,7 @@
 """One statement that commits by itself, by the shortest way to the driver.
 
 It is what every batch of updates waits for. A checkout, a transaction and a return through SQLAlchemy cost more than
-the statement: on SQLite 320 microseconds of the event loop's time against 110, on MariaDB 890 against 640.
+the statement: on SQLite 320 microseconds of the event loop's time against 100, on MariaDB 890 against 560 (16 rows).
 """
 
 from __future__ import annotations
@@ -101,6 +101,12 @@ class ServerAtOnce:
                 self._kept = await self._engine.connect()
             return int((await self._kept.exec_driver_sql(sql, values)).rowcount)
         except BaseException:
-            # Cut off in the middle, it may still have an answer coming; after an error a new one is sure to be good.
-            await self.close()
+            await self._drop()
             raise
+
+    async def _drop(self) -> None:
+        """Let the connection go for good: cut off in the middle of a statement, it still has an answer coming."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            await kept.invalidate()
+            await kept.close()
