@@ -66,8 +66,8 @@ class ServerSettings(Section):
     public_url: str = ""
     # Seals what is kept for a while (access tokens, one-use addresses); the same on every replica.
     secret_key: OptionalSecret = None
-    # Counts and connections may take four more, so that a process is gone within twenty.
-    drain_seconds: float = Field(16.0, gt=0)
+    # Broker, counts and connections may take two more each, so that a process is gone within twenty.
+    drain_seconds: float = Field(14.0, gt=0)
     api_keys: tuple[ApiKey, ...] = ()
 
 

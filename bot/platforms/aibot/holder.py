@@ -55,7 +55,9 @@ class SubscriptionRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HolderTiming:
-    """Seconds: how long a lease lasts and how often it is renewed, pauses, and when a connection counts as good."""
+    """Seconds: how long a lease lasts, how often it is renewed, how long giving it up may take; pauses; and when a
+    connection counts as good.
+    """
 
     lease: float = 30.0
     renew: float = 10.0
@@ -65,6 +67,7 @@ class HolderTiming:
     longest_refused_pause: float = 600.0
     kicked_pause: float = 300.0
     good_after: float = 60.0
+    give_up: float = 2.0
     link: LinkTiming = IN_TIME
 
     def pause(self, failures: int, jitter: float, *, refused: bool) -> float:
@@ -111,14 +114,15 @@ class Holder:
         self._task = asyncio.create_task(self._run(), name=f"aibot-holder-{self._services.tenant_id}")
 
     async def stop(self) -> None:
-        """Close the socket and let the next replica take the lease at once."""
+        """Close the socket and let the next replica take the lease at once; while the database hangs, it runs out."""
         task, self._task = self._task, None
         if task is None:
             return
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         try:
-            await give_up(self._services.database, self._name, self._services.owner, self._services.steady())
+            async with asyncio.timeout(self._timing.give_up):
+                await give_up(self._services.database, self._name, self._services.owner, self._services.steady())
         except GONE as error:
             self._log.warning("aibot.lease_not_given_up", error=type(error).__name__)
 
