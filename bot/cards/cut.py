@@ -29,6 +29,7 @@ ENDS = (LINE_END, SENTENCE_END, CLAUSE_END, WORD_END)
 # Between two pieces: line ends with the blank lines after them, but not the indent of what follows; else spaces.
 GAP = re.compile(r"(?:[^\S\n]*\n)+|[^\S\n]*")
 
+NUMBER = re.compile(r"[¥￥$]?\d(?:[\d,.:-]*\d)?[%万亿折元]?")
 # What leads to something that is gone: a bullet without its words, a comma.
 HANGING = " \t\n\r\u3000·•，、："
 
@@ -67,8 +68,15 @@ def cut_chars_and_bytes(text: str, max_chars: int, max_bytes: int) -> list[str]:
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return the text in at most `limit` characters, with an ellipsis where something is gone."""
-    return text if len(text) <= limit else text[: boundary(text, max(limit - 1, 0))].rstrip(HANGING) + ELLIPSIS
+    """Return the text in at most `limit` characters, with an ellipsis where something is gone.
+
+    A number is kept whole or not at all: half of an amount is another amount.
+    """
+    if len(text) <= limit:
+        return text
+    at = boundary(text, max(limit - 1, 0))
+    at = next((number.start() for number in NUMBER.finditer(text) if number.start() < at < number.end()), at)
+    return text[:at].rstrip(HANGING) + ELLIPSIS
 
 
 def _cut(text: str, limits: Sequence[Limit]) -> list[str]:
